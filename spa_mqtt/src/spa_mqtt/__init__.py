@@ -1,0 +1,5 @@
+"""SPA's MQTT transport; knows nothing of applications."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
