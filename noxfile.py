@@ -1,0 +1,152 @@
+"""
+Every check of the project, one session each: ``nox`` runs them all, ``nox -l`` lists them.
+
+A session makes its own environment out of ``[dependency-groups]`` and the four distributions; none needs more of the
+machine than Python with venv and pip.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["quickstart", "lint", "types", "imports", "tests", "docs", "build", "isolated"]
+
+DISTRIBUTIONS = ("spa_core", "spa_inmemory", "spa_mqtt", "spa_kafka")
+DIST = Path("dist")
+WORKSPACE = nox.project.load_toml("pyproject.toml")
+
+# Run with -I, so that nothing of the checkout can stand in for what was installed.
+IMPORT_EVERY_MODULE = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+names = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+for name in names:
+    if not name.endswith(".__main__"):
+        importlib.import_module(name)
+print(f"imported {package.__file__} and its {len(names)} modules")
+"""
+
+
+def tools(*groups: str) -> tuple[str, ...]:
+    """Return the pinned tools of *groups*."""
+    return nox.project.dependency_groups(WORKSPACE, *groups)
+
+
+def install_workspace(session: nox.Session, *groups: str) -> None:
+    """Install the four distributions, editable, beside the tools of *groups*."""
+    editable = [argument for distribution in DISTRIBUTIONS for argument in ("-e", distribution)]
+    session.install(*tools(*groups), *editable)
+
+
+def wheel_of(distribution: str) -> Path:
+    """Return the one wheel that the build session left for *distribution*."""
+    (wheel,) = DIST.glob(f"{distribution}-*.whl")
+    return wheel.resolve()
+
+
+@nox.session(venv_backend="none")
+def quickstart(session: nox.Session) -> None:
+    """Run the README's first command, word for word, in a clean copy of the checkout."""
+    command = re.findall(r"^```sh\n(.*?)\n```$", Path("README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)[0]
+    copy = Path(session.create_tmp()) / "checkout"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(".", copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "dist"))
+    session.chdir(copy)
+    session.run("sh", "-c", command, external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format with ruff."""
+    session.install(*tools("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and with basedpyright, both strict."""
+    install_workspace(session, "types")
+    paths = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
+    paths += [str(path) for path in Path("tests").glob("typing")]
+    session.run("mypy", *paths)
+    session.run("basedpyright", *paths)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check with import-linter that every room imports only from the floors below it."""
+    install_workspace(session, "imports")
+    session.run("lint-imports", "--no-logo")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test but the documentation's and hold the branch coverage of core and in-memory."""
+    install_workspace(session, "tests")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "--ignore=tests/docs", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    if not session.posargs:  # a part of the tests covers a part of the code
+        session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Execute every Python block of the README and of docs, and every example in a docstring."""
+    install_workspace(session, "docs")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def build(session: nox.Session) -> None:
+    """Build the four distributions, look into the wheels, and test them installed as wheels."""
+    session.install(*tools("build", "tests"))
+    shutil.rmtree(DIST, ignore_errors=True)
+    for distribution in DISTRIBUTIONS:
+        session.run("pyproject-build", "--no-isolation", "--outdir", str(DIST), distribution)
+        check_wheel(session, distribution)
+    session.install(*(str(wheel_of(distribution)) for distribution in DISTRIBUTIONS))
+    session.run("pytest", "tests/core", "tests/inmemory", "tests/application", *session.posargs)
+
+
+def check_wheel(session: nox.Session, distribution: str) -> None:
+    """Fail unless the wheel holds the package, typed and licensed, and nothing else."""
+    wheel = wheel_of(distribution)
+    names = zipfile.ZipFile(wheel).namelist()
+    missing = {f"{distribution}/__init__.py", f"{distribution}/py.typed"} - set(names)
+    if not any(name.endswith(".dist-info/licenses/LICENSE") for name in names):
+        missing.add("LICENSE")
+    foreign = [name for name in names if not re.match(rf"{distribution}(/|-[\d.]+\.dist-info/)", name)]
+    if missing or foreign:
+        session.error(f"{wheel.name}: missing {sorted(missing)}, not wanted {foreign}")
+    session.log(f"{wheel.name}: {len(names)} files, typed, licensed, nothing foreign")
+
+
+@nox.session(reuse_venv=False, requires=["build"])
+@nox.parametrize("distribution", DISTRIBUTIONS, ids=DISTRIBUTIONS)
+def isolated(session: nox.Session, distribution: str) -> None:
+    """Install one wheel alone with what it declares, import all of it, and run its own tests."""
+    # A constraint, not a requirement: core comes only if the distribution declares it, and then from here.
+    constraint = Path(session.create_tmp()) / "constraint.txt"
+    constraint.write_text(f"spa-core @ {wheel_of('spa_core').as_uri()}\n", "utf-8")
+    session.install(str(wheel_of(distribution)), "--constraint", str(constraint))
+    session.run("pip", "check")
+    session.run("python", "-I", "-c", IMPORT_EVERY_MODULE, distribution)
+    for folder in Path("tests").glob(distribution.removeprefix("spa_")):
+        session.install(*tools("tests"))
+        session.run("pytest", str(folder), *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print the figures of the benchmarks beside those of their peers; never part of a test run."""
+    install_workspace(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
