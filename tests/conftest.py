@@ -24,9 +24,8 @@ IDLE_WORKERS = ("AnyIO worker thread", "Trio thread")
 
 
 def pytest_configure() -> None:
-    """Stop at once if the packages are not installed: the folder ``spa_core`` would pass for an empty package."""
-    spec = importlib.util.find_spec("spa_core")
-    if spec is None or spec.origin is None:
+    """Stop at once if core is not installed: seen from the checkout, its folder would pass for an empty package."""
+    if importlib.util.find_spec("spa_core") is None or importlib.util.find_spec("spa_core.errors") is None:
         raise pytest.UsageError("spa_core is not installed: run `pip install -e spa_core -e spa_inmemory`")
 
 

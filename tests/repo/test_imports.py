@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ def test_core_loads_no_more_than_it_needs() -> None:
 
 
 def test_private_modules_are_closed_to_transports(root: Path, private_modules: list[str]) -> None:
-    """The import rule for transports names every private module of core, so that a new one is closed from the start."""
+    """The import rule for transports covers every private module of core, so that a new one is closed from the start."""
     contracts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     (rule,) = (contract for contract in contracts if contract["id"] == "transports-public")
+    patterns = rule["forbidden_modules"]
     private = {outermost(module) for module in private_modules if module.startswith("spa_core.")}
 
-    assert private == set(rule["forbidden_modules"])
+    assert {module for module in private if not any(fnmatch(module, pattern) for pattern in patterns)} == set()
 
 
 def outermost(module: str) -> str:
