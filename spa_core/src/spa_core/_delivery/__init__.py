@@ -1,0 +1,1 @@
+"""From a subscription to a settled message: ordered concurrency, attempts, dead letters, progress."""

@@ -1,0 +1,72 @@
+"""What happens to a message whose handler fails: a frozen value and its arithmetic, no I/O."""
+
+from __future__ import annotations
+
+import random
+from typing import Annotated, Literal
+
+import msgspec
+
+from spa_core.errors import ConfigurationError
+
+__all__ = ["FailurePolicy"]
+
+
+class FailurePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What happens to a message whose handler fails.
+
+    Attempts are made in place, one after the other, with exponential backoff and full jitter; then the message is
+    handed back for later as often as ``redeliver_after`` says; then it ends as ``then`` says. Payloads that cannot be
+    decoded and messages refused with ``RejectError`` go to the end at once.
+
+    Attributes:
+        attempts: Attempts in place, the first included; at least 1.
+        backoff: Upper bound of the first pause between attempts, in seconds; it doubles with each attempt.
+        max_backoff: Upper bound of every pause, in seconds.
+        redeliver_after: Seconds to hand the message back for, once for each entry, where the transport declares
+            ``retry_delay`` and ``attempts``.
+        then: ``"dead-letter"``: publish it to the dead-letter topic, with the original payload, headers and the
+            reason, and settle it only when that was accepted. ``"drop"``: log and settle it. ``"stop"``: leave it
+            unsettled and end the application with an error.
+        dead_letter_topic: Where dead letters go; may hold ``{topic}`` and ``{group}``. ``None`` is the transport's
+            default (``dead-letters/{group}/{topic}``).
+
+    Example:
+        >>> FailurePolicy(attempts=5, backoff=0.5).longest_pause(after=2)
+        1.0
+    """
+
+    attempts: Annotated[int, msgspec.Meta(ge=1)] = 3
+    backoff: Annotated[float, msgspec.Meta(ge=0)] = 0.1
+    max_backoff: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    redeliver_after: tuple[float, ...] = ()
+    then: Literal["dead-letter", "drop", "stop"] = "dead-letter"
+    dead_letter_topic: str | None = None
+
+    def __post_init__(self) -> None:
+        # Typed structs do not check what Python code passes in; a policy with a typo must not surface at the first fault.
+        try:
+            msgspec.convert(msgspec.to_builtins(self), FailurePolicyCheck, strict=True)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"the failure policy cannot be used: {error}") from error
+
+    def longest_pause(self, *, after: int) -> float:
+        """Return the upper bound of the pause after the given number of failed attempts, in seconds."""
+        # The exponent is capped, because 2.0 ** 1024 does not exist and a policy may be retried for days.
+        return min(self.max_backoff, self.backoff * 2.0 ** min(after - 1, 64))
+
+    def pause(self, *, after: int) -> float:
+        """Return a random pause, uniform between 0 and :meth:`longest_pause` ("full jitter"), in seconds."""
+        return random.uniform(0, self.longest_pause(after=after))  # noqa: S311 - jitter, not cryptography
+
+
+class FailurePolicyCheck(msgspec.Struct, frozen=True):
+    """The types and bounds of a policy's fields, for checking one that was made in code."""
+
+    attempts: Annotated[int, msgspec.Meta(ge=1)]
+    backoff: Annotated[float, msgspec.Meta(ge=0)]
+    max_backoff: Annotated[float, msgspec.Meta(ge=0)]
+    redeliver_after: tuple[Annotated[float, msgspec.Meta(ge=0)], ...]
+    then: Literal["dead-letter", "drop", "stop"]
+    dead_letter_topic: str | None

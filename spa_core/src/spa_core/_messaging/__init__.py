@@ -1,0 +1,1 @@
+"""The application's side of a transport: sockets, the providers that make them, and pending requests."""

@@ -1,0 +1,77 @@
+"""Turning what a program wants to send into a message: identity and encoding, no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from spa_core.message import SpaMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Unpack
+
+    from spa_core.codecs import CodecRegistry
+
+__all__ = ["MessageBuilder", "MessageFields"]
+
+
+class MessageFields(TypedDict, total=False):
+    """The fields of :class:`~spa_core.SpaMessage` that may be given beside topic and payload."""
+
+    content_type: str | None
+    client_id: str | None
+    client_name: str | None
+    response_topic: str | None
+    correlation_id: str | None
+    message_id: str | None
+    timestamp: float | None
+    key: bytes | str | None
+    headers: Mapping[str, str]
+    quality_of_service: int | None
+    retain: bool
+    ttl: float | None
+
+
+class MessageBuilder:
+    """
+    Makes messages that carry the application's identity; injected into handlers as ``message_builder``.
+
+    ``bytes`` and ``str`` payloads are taken as they are, already encoded; every other object is encoded in its
+    ``content_type`` (the application's default, JSON, if none is given).
+
+    Example:
+        >>> from spa_core.codecs import CodecRegistry
+        >>> build = MessageBuilder(CodecRegistry(), client_id="c1", client_name="sensor")
+        >>> build(topic="plants/north/flow", payload={"litres": 100.6}).payload
+        b'{"litres":100.6}'
+    """
+
+    __slots__ = ("_codecs", "client_id", "client_name")
+
+    def __init__(self, codecs: CodecRegistry, *, client_id: str | None, client_name: str | None) -> None:
+        self._codecs = codecs
+        self.client_id = client_id
+        self.client_name = client_name
+
+    def __call__(self, topic: str, payload: object = b"", **fields: Unpack[MessageFields]) -> SpaMessage:
+        """
+        Make a message.
+
+        Raises:
+            EncodeError: *payload* cannot be written in the content type.
+            UnknownContentTypeError: No codec is installed for the content type.
+        """
+        kind = type(payload)
+        if kind is not bytes and kind is not str:
+            return self._encode(topic, payload, fields)
+        fields.setdefault("client_id", self.client_id)
+        fields.setdefault("client_name", self.client_name)
+        return SpaMessage(topic=topic, payload=payload, **fields)  # type: ignore[arg-type]  # str is stored as bytes
+
+    def _encode(self, topic: str, value: object, fields: MessageFields) -> SpaMessage:
+        headers = dict(fields.pop("headers", ()))
+        body, content_type = self._codecs.encode(value, fields.pop("content_type", None), topic=topic, headers=headers)
+        values: dict[str, Any] = {"client_id": self.client_id, "client_name": self.client_name, **fields}
+        if headers:
+            values["headers"] = headers
+        return SpaMessage(topic=topic, payload=body, content_type=content_type, **values)

@@ -1,0 +1,392 @@
+"""
+The socket an application talks through: publish, subscribe, request, reply.
+
+It knows the transport contract and nothing of any broker. What needs no broker is done here for every transport:
+validation, identity, encoding, envelopes, pending requests.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+import anyio
+
+from spa_core._groups import collapsing
+from spa_core._messaging.builder import MessageBuilder
+from spa_core._messaging.feeds import Feeds
+from spa_core._messaging.iteration import MessageIterator
+from spa_core._messaging.requests import ERROR_HEADER, Requests
+from spa_core.errors import RequestError, SocketClosedError
+from spa_core.message import SpaMessage
+from spa_core.topics import validate_filter, validate_topic
+from spa_core.transport import ACK, BatchPublisher, SubscriptionSpec, check_subscription, message_check
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from types import TracebackType
+    from typing import Unpack
+
+    from anyio.abc import TaskGroup
+
+    from spa_core._messaging.builder import MessageFields
+    from spa_core._messaging.feeds import Intake
+    from spa_core._messaging.provider import SocketProvider
+    from spa_core.transport import ConnectionEvent, ConnectionListener, Subscription, TransportSocket
+
+__all__ = ["MessageQueue", "SpaSocket"]
+
+T = TypeVar("T")
+
+
+class MessageQueue(Protocol):
+    """What :meth:`SocketProvider.create_socket` accepts as a queue, such as ``asyncio.Queue``."""
+
+    def put(self, item: SpaMessage, /) -> Awaitable[object]:
+        """Put a message in, waiting for room."""
+        ...
+
+
+class SpaSocket:
+    """
+    A connection to the message bus; an async context manager, connected when entered.
+
+    Made by :meth:`SocketProvider.create_socket`. Several tasks of one event loop may use it at once. Iterating over it
+    gives the messages of its subscriptions; each counts as handled when the next one is asked for, so that a message
+    whose loop body failed is given back to the broker on closing.
+
+    Attributes:
+        client_id: The id that messages published here carry.
+        client_name: The readable name that messages published here carry.
+        connected: Whether the transport says it is connected.
+        message_builder: Makes messages that carry this socket's identity.
+
+    Example:
+        >>> import anyio
+        >>> from spa_core import SocketProviderFactory
+        >>> async def main() -> bytes:
+        ...     provider = SocketProviderFactory.from_url("memory://doc?topics=plants/%23")
+        ...     async with provider.create_socket() as socket:
+        ...         await socket.publish("plants/north/flow", {"litres": 100.6})
+        ...         async for message in socket:
+        ...             return message.payload
+        ...     return b""
+        >>> anyio.run(main)
+        b'{"litres":100.6}'
+    """
+
+    def __init__(
+        self,
+        provider: SocketProvider[Any],
+        queue: MessageQueue | None = None,
+        *,
+        client_id: str | None = None,
+        client_name: str | None = None,
+        before_publish: Iterable[Callable[[SpaMessage], SpaMessage]] = (),
+        on_connection: ConnectionListener | None = None,
+    ) -> None:
+        config = provider.config
+        # Random unless configured: two starts of one program must not throw each other off the broker.
+        self.client_id = client_id or config.client_id or f"spa-{os.urandom(6).hex()}"
+        self.client_name = client_name or config.client_name
+        self.connected = False
+        self.message_builder = MessageBuilder(provider.codecs, client_id=self.client_id, client_name=self.client_name)
+        self._provider = provider
+        self._queue = queue
+        self._before_publish = tuple(before_publish)
+        self._on_connection = on_connection
+        self._envelope = provider.envelope
+        self._check = message_check(provider.capabilities, transport=provider.describe())
+        self._transport: TransportSocket | None = None
+        self._feeds: Feeds
+        self._requests: Requests
+        self._tasks: TaskGroup
+        self._stack = AsyncExitStack()
+
+    @property
+    def requests_pending(self) -> int:
+        """Requests that wait for their reply now."""
+        return self._requests.waiting
+
+    @property
+    def late_replies(self) -> int:
+        """Replies that came too late or that nobody asked for; they were dropped."""
+        return self._requests.late
+
+    async def __aenter__(self) -> Self:
+        """
+        Connect and subscribe to the configured default topics.
+
+        Raises:
+            ConnectError: No connection within the transport's deadline.
+            SubscribeError: A default topic was refused.
+        """
+        if self._transport is not None:
+            message = "the socket is open already; make another one with create_socket()"
+            raise RuntimeError(message)
+        with collapsing():
+            await self._open()
+        return self
+
+    async def _open(self) -> None:
+        config = self._provider.config
+        async with AsyncExitStack() as stack:
+            self._transport = await stack.enter_async_context(self._provider.open(self._connection_changed))
+            stack.callback(self._close)
+            self._feeds = await stack.enter_async_context(Feeds(self._transport, self._envelope))
+            # Left before the feeds, so that nobody reads any more when the subscriptions are left in good order.
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(self._tasks.cancel_scope.cancel)
+            self._requests = Requests(self._provider.reply_prefix, self._feeds, self._tasks, prefetch=config.prefetch)
+            if config.default_subscription_topics:
+                await self.subscribe(config.default_subscription_topics, group=config.group)
+            if self._queue is not None:
+                self._tasks.start_soon(self.consume, self._into_queue)
+            self._stack = stack.pop_all()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        """Close; unsettled messages of groups are given back to the broker."""
+        with collapsing():
+            # Only a cancellation concerns the tasks inside; the caller's own error must come out as it is, not in a group.
+            if isinstance(exc, anyio.get_cancelled_exc_class()):
+                return await self._stack.__aexit__(exc_type, exc, traceback)
+            return await self._stack.__aexit__(None, None, None)
+
+    async def publish(
+        self, message: SpaMessage | str, value: object = b"", /, **fields: Unpack[MessageFields]
+    ) -> None:
+        """
+        Publish a message, or a value to a topic; return once it is accepted at the transport's confirm level.
+
+        Args:
+            message: A complete message, or the topic to publish *value* to.
+            value: With a topic: ``bytes`` and ``str`` go out as they are, any other object through the codec of its
+                content type (JSON if none is given).
+            **fields: With a topic: further fields of :class:`SpaMessage`.
+
+        Raises:
+            TopicError: The topic is not valid to publish to.
+            CapabilityError: The message holds what the transport cannot carry.
+            EncodeError: *value* cannot be encoded.
+            PublishError: The message was not accepted.
+            SocketClosedError: The socket is not open.
+
+        Example:
+            >>> async def announce(socket: SpaSocket) -> None:
+            ...     await socket.publish("plants/north/flow", {"litres": 100.6}, key="north")
+        """
+        if type(message) is str:
+            message = self.message_builder(message, value, **fields)
+        transport = self._transport
+        if transport is None:
+            raise self._closed()
+        await transport.publish(self._prepare(message))  # type: ignore[arg-type]  # a topic became a message above
+
+    async def publish_many(self, messages: Iterable[SpaMessage]) -> None:
+        """
+        Publish messages in order; return once all are accepted.
+
+        Raises:
+            PublishError: One was not accepted; those before it were, those after it were not.
+            TopicError: One has an invalid topic; none was sent.
+            SocketClosedError: The socket is not open.
+        """
+        transport = self._opened()
+        prepared = [self._prepare(message) for message in messages]
+        if isinstance(transport, BatchPublisher):
+            await transport.publish_many(prepared)
+            return
+        for message in prepared:
+            await transport.publish(message)
+
+    async def subscribe(self, topics: str | Iterable[str], *, group: str | None = None) -> None:
+        """
+        Subscribe; once it returns, every message published from then on arrives.
+
+        A message that matches several of the *topics* of one call arrives once. Subscribing to the same topics again
+        does nothing.
+
+        Args:
+            topics: One topic or filter, or several.
+            group: Share the messages with the other members of this group.
+
+        Raises:
+            TopicError: A filter is not valid.
+            CapabilityError: The transport does not declare groups or wildcards that are asked for.
+            SubscribeError: The broker refused.
+            SocketClosedError: The socket is not open.
+        """
+        self._opened()
+        filters = tuple(dict.fromkeys(validate_filter(topic) for topic in _as_tuple(topics)))
+        spec = SubscriptionSpec(topics=filters, group=group, prefetch=self._provider.config.prefetch)
+        check_subscription(self._provider.capabilities, spec, transport=self._provider.describe())
+        await self._feeds.add(spec)
+
+    async def unsubscribe(self, topics: str | Iterable[str]) -> None:
+        """
+        Leave a subscription, named by the topics of its :meth:`subscribe` call; messages handled already stay handled.
+
+        Raises:
+            LookupError: There is no subscription to exactly these topics.
+            SocketClosedError: The socket is not open.
+        """
+        self._opened()
+        wanted = frozenset(_as_tuple(topics))
+        if not await self._feeds.remove(wanted):
+            known = "; ".join(", ".join(sorted(topics)) for topics in self._feeds.topic_sets()) or "none"
+            message = f"no subscription to exactly {', '.join(sorted(wanted))}; there are: {known}"
+            raise LookupError(message)
+
+    async def request(
+        self,
+        message: SpaMessage | str,
+        value: object = b"",
+        /,
+        *,
+        timeout: float | None = None,
+        **fields: Unpack[MessageFields],
+    ) -> SpaMessage:
+        """
+        Publish a request and return its reply.
+
+        The response topic is set here, whatever the message says, because the address ties the reply to the request.
+        Where the transport honours ``ttl``, the request expires with its deadline. Cancel-safe.
+
+        Args:
+            message: A complete message, or the topic to send *value* to.
+            value: As in :meth:`publish`.
+            timeout: Seconds to wait for the reply; ``None`` is the configured ``request_timeout`` (30 s).
+            **fields: As in :meth:`publish`.
+
+        Raises:
+            RequestTimeoutError: Nobody answered in time.
+            NoRespondersError: The transport knows that nobody listens on the topic.
+            RemoteError: The responder failed.
+            PublishError: The request was not accepted.
+            SocketClosedError: The socket is not open.
+        """
+        if isinstance(message, str):
+            message = self.message_builder(message, value, **fields)
+        seconds = self._provider.config.request_timeout if timeout is None else timeout
+        transport = self._opened()
+
+        async def send(addressed: SpaMessage) -> bool | None:
+            return await transport.publish(self._prepare(addressed))
+
+        return await self._requests.exchange(self._expiring(message, seconds), send, seconds)
+
+    async def reply(self, request: SpaMessage, value: object, /, **fields: Unpack[MessageFields]) -> None:
+        """
+        Answer a request.
+
+        Args:
+            request: The message that asks; its ``response_topic`` is published to, its ``correlation_id`` is kept.
+            value: As in :meth:`publish`.
+            **fields: As in :meth:`publish`.
+
+        Raises:
+            RequestError: The message asks for no reply.
+        """
+        if request.response_topic is None:
+            text = f"the message on {request.topic!r} asks for no reply: it has no response topic"
+            raise RequestError(text, topic=request.topic)
+        fields.setdefault("correlation_id", request.correlation_id)
+        await self.publish(request.response_topic, value, **fields)
+
+    async def reply_error(self, request: SpaMessage, error: BaseException) -> None:
+        """
+        Answer a request with an error, which its sender sees as ``RemoteError``; only name and text travel.
+
+        Does nothing if the message asks for no reply, or on a transport without headers, where an error could not be
+        told from an answer.
+        """
+        if request.response_topic is not None and self._provider.capabilities.headers:
+            headers = {ERROR_HEADER: type(error).__name__}
+            await self.reply(request, str(error), content_type="text/plain", headers=headers)
+
+    def decode(self, message: SpaMessage, wanted: type[T]) -> T:
+        """
+        Decode a message's payload by its content type.
+
+        Args:
+            message: The message, such as a reply.
+            wanted: The type to decode into.
+
+        Raises:
+            DecodeError: The payload is not of that type.
+            UnknownContentTypeError: No codec is installed for the content type.
+        """
+        decoded: T = self._provider.codecs.decode(message, wanted)
+        return decoded
+
+    def __aiter__(self) -> MessageIterator:
+        return MessageIterator(self.consume, self._opened_tasks())
+
+    async def consume(self, intake: Intake) -> None:
+        """Run *intake* on every subscription, later ones included, until :meth:`stop_fetching` and all have ended."""
+        self._opened()
+        await self._feeds.consume(intake)
+
+    async def stop_fetching(self) -> None:
+        """Begin to drain: hand out nothing more; what is handed out can still be settled."""
+        self._opened()
+        await self._feeds.stop_fetching()
+
+    async def check(self) -> None:
+        """
+        Prove that the broker answers.
+
+        Raises:
+            TransportError: It does not.
+        """
+        await self._opened().check()
+
+    def _prepare(self, message: SpaMessage) -> SpaMessage:
+        validate_topic(message.topic)
+        if message.client_id is None:
+            message = message.replace(client_id=self.client_id, client_name=message.client_name or self.client_name)
+        for change in self._before_publish:
+            message = change(message)
+        if self._check is not None:
+            self._check(message)
+        return message if self._envelope is None else self._envelope.wrap(message)
+
+    def _expiring(self, message: SpaMessage, seconds: float) -> SpaMessage:
+        if message.ttl is None and self._provider.capabilities.ttl:
+            return message.replace(ttl=seconds)
+        return message
+
+    async def _into_queue(self, subscription: Subscription) -> None:
+        assert self._queue is not None  # noqa: S101 - only started where there is a queue
+        while True:
+            for delivery in await subscription.receive_batch(1):
+                await self._queue.put(delivery.message)
+                await delivery.settle(ACK)
+
+    def _connection_changed(self, event: ConnectionEvent) -> None:
+        self.connected = event.state == "connected"
+        if self._on_connection is not None:
+            self._on_connection(event)
+
+    def _close(self) -> None:
+        self._transport = None
+
+    def _opened(self) -> TransportSocket:
+        if self._transport is None:
+            raise self._closed()
+        return self._transport
+
+    def _opened_tasks(self) -> TaskGroup:
+        self._opened()
+        return self._tasks
+
+    def _closed(self) -> SocketClosedError:
+        text = f"the socket to {self._provider.describe()} is not open"
+        return SocketClosedError(text, hint="Use it inside 'async with provider.create_socket() as socket:'")
+
+
+def _as_tuple(topics: str | Iterable[str]) -> tuple[str, ...]:
+    return (topics,) if isinstance(topics, str) else tuple(topics)
