@@ -16,8 +16,8 @@ def validate_topic(topic: str) -> str:
     Return *topic* if a message can be published to it on every transport.
 
     A topic is 1 to 65,535 bytes of UTF-8 in at most 200 levels separated by ``/``; levels may be empty. It contains no
-    wildcard, control character (NUL included), surrogate or non-character such as U+FFFF. Asking again for one of the
-    last thousand valid topics costs a look-up.
+    wildcard, control character (NUL included), surrogate or non-character such as U+FFFF, and does not begin with
+    ``$share/``, which nobody could subscribe to. Asking again for one of the last thousand valid topics is a look-up.
 
     Args:
         topic: The text to check.
