@@ -29,7 +29,7 @@ def test_core_loads_no_more_than_it_needs() -> None:
 
 
 def test_private_modules_are_closed_to_transports(root: Path, private_modules: list[str]) -> None:
-    """The import rule for transports covers every private module of core, so that a new one is closed from the start."""
+    """The import rule for transports covers every private module of core, new ones too."""
     contracts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     (rule,) = (contract for contract in contracts if contract["id"] == "transports-public")
     patterns = rule["forbidden_modules"]
