@@ -23,7 +23,6 @@ ConfigT = TypeVar("ConfigT", bound=TransportConfig)
 
 _URL: Final = "the URL"
 _QUERY: Final = "the URL query"
-_CODE: Final = "the configuration"
 _CHANGES: Final = "overwrite_config"
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -107,7 +106,7 @@ def validate_config(config: TransportConfig) -> None:
     for name, field in fields_of(type(config)).items():
         value: object = getattr(config, name)
         if not field.reader.accepts(value):
-            raise _faults.unusable(name, field, value=value, source=_CODE)
+            raise _faults.unusable(name, field, value=value, source=_faults.IN_CODE)
 
 
 def _grouped(

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from spa_core.config._fields import Field
 
-__all__ = ["missing", "repeated", "taken", "unknown", "unusable"]
+__all__ = ["IN_CODE", "missing", "repeated", "taken", "unknown", "unusable"]
+
+IN_CODE = "the configuration"
+"""The source of a value that a configuration was made with directly."""
 
 _SHOWN = 80
 
@@ -46,7 +49,7 @@ def taken(name: str, *, owner: str, source: str) -> ParameterError:
 def missing(names: Sequence[str], *, owner: str, source: str) -> ParameterError:
     """Return the error for parameters that have no default and are not given."""
     message = f"{owner} needs {', '.join(names)}, and {source} does not give {'it' if len(names) == 1 else 'them'}"
-    return ParameterError(message, parameter=names[0], allowed=(), source=source)
+    return ParameterError(message, parameter=names[0], source=source)
 
 
 def _shown(value: object) -> str:

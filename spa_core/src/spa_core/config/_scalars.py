@@ -115,7 +115,7 @@ class Choice(Reader):
 
 def instance_of(kind: type) -> Reader:
     """Return the reader of a class that text cannot express, such as ``ssl.SSLContext``: its values come from code."""
-    words = f"an instance of {kind.__name__}, which only code can give"
+    words = f"an instance of {kind.__name__} given in code"
     return _Scalar(words, _no_text, lambda value: isinstance(value, kind))
 
 
@@ -148,7 +148,7 @@ def _is_no_less_than_zero(value: object) -> bool:
 
 
 BOOLEAN = _Scalar(
-    "true or false (yes, no, on, off, 1 and 0 are the same as text)",
+    "true or false (as text also yes, no, on, off, 1, 0)",
     _read_boolean,
     lambda value: isinstance(value, bool),
     allowed=tuple(_BOOLEAN_WORDS),
@@ -159,7 +159,7 @@ BYTES = _Scalar(
     lambda value: _is_integer(value) and _is_no_less_than_zero(value),
     bounds=_MEASURES,
 )
-CALLABLE = _Scalar("a callable, which only code can give", _no_text, callable)
+CALLABLE = _Scalar("a callable given in code", _no_text, callable)
 INTEGER = _Scalar("a whole number", _read_integer, _is_integer, bounds=_MEASURES)
 NONE = _None()
 NUMBER = _Scalar("a finite number", _read_number, _is_number, bounds=_MEASURES)

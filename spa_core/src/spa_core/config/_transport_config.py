@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from spa_core.config._faults import IN_CODE, unusable
 from spa_core.config._fields import fields_of
 from spa_core.config._units import Seconds
 
@@ -18,8 +19,9 @@ class TransportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     Made directly, a configuration puts what code means into the form its fields have: a str, a list or ``None`` given
     for a ``tuple[X, ...]`` becomes a tuple, and a str given for a `Secret` is wrapped, so that no ``repr`` shows it.
-    Nothing else is converted or checked until `validate_config`, which a socket provider calls. A subclass with a
-    ``__post_init__`` of its own calls this one's first.
+    Anything else in the place of a secret is refused at once, for the same reason. Nothing more is converted or checked
+    until `validate_config`, which a socket provider calls. A subclass with a ``__post_init__`` of its own calls this
+    one's first.
 
     Attributes:
         client_id: The name this client has towards the broker, for brokers that know their clients by name;
@@ -32,6 +34,7 @@ class TransportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         request_timeout: How many seconds a request waits for its answer unless it says otherwise.
 
     Raises:
+        ParameterError: Something that is no text is given for a `Secret`; it is not shown.
         TypeError: A field is of a type that cannot be a parameter; for the author of a subclass.
 
     Example:
@@ -56,5 +59,7 @@ class TransportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         for name, field in fields_of(type(self)).items():
             value: object = getattr(self, name)
             normal = field.reader.normalise(value)
+            if field.reader.secret and not field.reader.accepts(normal):
+                raise unusable(name, field, value=value, source=IN_CODE)
             if normal is not value:
                 msgspec.structs.force_setattr(self, name, normal)

@@ -49,9 +49,9 @@ def read_parts(text: str) -> Parts:
         raise fault(scheme, "has a fragment, which means nothing here", hint="Write '#' itself as %23")
     head, _, query = rest.partition("?")
     authority, slash, path = head.partition("/")
-    if "@" in path:
-        # More likely the end of a password than part of a path, and then everything before it was misread.
-        raise fault(scheme, "has an '@' in its path", hint=f"{PASSWORD_HINT}; in a path write '@' as %40")
+    if "@" in path or "@" in query:
+        # It may end a password that has a '/' or a '?' in it, and then the hosts would be a part of that password.
+        raise fault(scheme, "has an '@' behind its hosts", hint=f"{PASSWORD_HINT}; behind the hosts write '@' as %40")
     userinfo, hosts = _authority(scheme, authority)
     username, password = _userinfo(scheme, userinfo)
     return Parts(scheme, username, password, hosts, decode(scheme, "path", slash + path), _query(scheme, query))
@@ -92,7 +92,7 @@ def _query(scheme: str, text: str) -> tuple[tuple[str, str], ...]:
 
 def _parameter(scheme: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or "@" in name:
+    if not equals:
         # Its text is not shown: it may be the rest of a value that had an '&' in it.
         reason = "has something in its query that is not of the form name=value"
         raise fault(scheme, reason, hint="Inside a value write '&' as %26 and '%' as %25")

@@ -26,10 +26,14 @@ class Url:
     """
     Where a broker is and how to talk to it: ``scheme://user:password@host:port,host:port/path?name=value``.
 
-    Text is read by RFC 3986 with one addition, several hosts separated by commas. All parts are percent-decoded as
-    UTF-8. A plus sign is a plus sign everywhere, also in the query: it is a wildcard of topics, and a blank is
-    written ``%20``. A fragment is refused; write ``#`` as ``%23``. Every parameter of the query has the form
-    ``name=value``.
+    Text is read by RFC 3986, with several hosts separated by commas, and these choices:
+
+    - All parts are percent-decoded as UTF-8. A plus sign is a plus sign, also in the query, because it is a wildcard of
+      topics; a blank is written ``%20``.
+    - A fragment is refused; write ``#`` as ``%23``.
+    - An ``@`` ends the user name and password and stands nowhere else, so that a password that was not encoded is
+      refused and not taken for hosts; write it as ``%40``.
+    - Every parameter of the query has the form ``name=value``.
 
     ``str()``, ``repr()`` and every format are redacted: the user name and password, if any, are ``***``, and so is
     every value of the query, because a secret may stand under a misspelt name. `reveal` gives the text in clear.
