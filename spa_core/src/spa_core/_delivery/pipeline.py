@@ -127,8 +127,9 @@ class _Crew:
         """Wait until fewer than *limit* deliveries are in the lanes."""
         self._limit = limit
         while len(self.lanes) >= limit:
-            self._room = anyio.Event()
-            await self._room.wait()
+            # Shared by all intakes that wait.
+            room = self._room = self._room or anyio.Event()
+            await room.wait()
 
     def close(self) -> None:
         """No delivery will be added: workers leave when there is nothing left to run."""
@@ -182,3 +183,6 @@ def _unordered(message: SpaMessage) -> Hashable:  # noqa: ARG001 - one shape for
 
 
 _LANES: dict[str, Callable[[SpaMessage], Hashable]] = {"key": _by_key, "topic": _by_topic, "none": _unordered}
+
+ORDERINGS: Final = tuple(_LANES)
+"""What may be asked for as an ordering."""

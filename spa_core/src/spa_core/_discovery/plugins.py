@@ -27,7 +27,7 @@ from spa_core.codecs import Codec, CodecRegistry
 from spa_core.errors import PluginConflictError, PluginError, PluginLoadError, UnknownSchemeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint
 
 KNOWN_TRANSPORTS = {
@@ -74,10 +74,10 @@ class Plugins:
         """The hooks, to be called by keyword."""
         return self._manager.hook
 
-    def implementations(self, hook: str) -> list[Any]:
-        """Return the implementations of one hook in calling order, to be looked up once and called often."""
+    def implementations(self, hook: str) -> list[Callable[..., Any]]:
+        """Return the implementations of one hook in calling order, to be looked up once and called often by keyword."""
         caller = getattr(self._manager.hook, hook)
-        return list(reversed(caller.get_hookimpls()))
+        return [_taking_its_own(implementation) for implementation in reversed(caller.get_hookimpls())]
 
     def schemes(self) -> list[str]:
         """Return the installed URL schemes, sorted; nothing is imported."""
@@ -188,6 +188,16 @@ class Plugins:
             owner = distribution_name(entry)
             raise PluginConflictError(f"{owner} offers {wanted} twice", plugin=subtype, distributions=[owner])
         return (matching or codecs or [None])[0]
+
+
+def _taking_its_own(implementation: pluggy.HookImpl) -> Callable[..., Any]:
+    """Return a function that passes on only the arguments the implementation takes."""
+    function, names = implementation.function, implementation.argnames
+
+    def call(**arguments: object) -> object:
+        return function(**{name: arguments[name] for name in names})
+
+    return call
 
 
 def _name_of(plugin: object) -> str:
