@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 def sole_error(error: BaseException) -> BaseException:
     """Return the only exception inside nested groups, or *error* itself where there are several."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    while isinstance(error, BaseExceptionGroup):
+        members = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        if len(members) > 1:
+            break
+        error = members[0]
     return error
 
 
 @contextmanager
-def collapsing() -> Iterator[None]:
-    """Let a lone error inside exception groups out as itself, its cause kept."""
+def collapsing() -> Generator[None, None, None]:
+    """Let a lone error inside exception groups out as itself, its cause and context kept."""
     try:
         yield
     except BaseExceptionGroup as group:
         error = sole_error(group)
         if error is group:
             raise
-        raise error from error.__cause__
+        context = error.__context__
+        try:
+            raise error
+        finally:
+            # Raising made the group its context; the group would stand in the traceback in place of what led to it.
+            error.__context__ = context
