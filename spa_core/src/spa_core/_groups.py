@@ -6,17 +6,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 
 def sole_error(error: BaseException) -> BaseException:
     """Return the only exception inside nested groups, or *error* itself where there are several."""
-    while isinstance(error, BaseExceptionGroup):
-        members = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        if len(members) > 1:
-            break
+    while len(members := _members(error)) == 1:
         error = members[0]
     return error
+
+
+def _members(error: BaseException) -> Sequence[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return ()
 
 
 @contextmanager
