@@ -69,19 +69,30 @@ ConnectionListener: TypeAlias = Callable[[ConnectionEvent], None]
 @runtime_checkable
 class Delivery(Protocol):
     """
-    One message handed out, to be settled once. :class:`~spa_core.transport.SettleOnce` implements it but for one method.
+    One message handed out, to be settled once. :class:`~spa_core.transport.SettleOnce` implements all but one method.
 
-    Attributes:
-        message: The message; the same body and the original headers on every redelivery.
-        attempt: 1 on the first delivery, rising with each redelivery; ``None`` if the broker does not count.
-        redelivered: Whether it was delivered before; ``None`` if the broker does not say.
-        native: The driver's own object.
+    The attributes are read-only, so that an implementation may be immutable, or promise more than it has to.
     """
 
-    message: SpaMessage
-    attempt: int | None
-    redelivered: bool | None
-    native: Any
+    @property
+    def message(self) -> SpaMessage:
+        """The message; the same body and the original headers on every redelivery."""
+        ...
+
+    @property
+    def attempt(self) -> int | None:
+        """1 on the first delivery, rising with each redelivery; ``None`` if the broker does not count."""
+        ...
+
+    @property
+    def redelivered(self) -> bool | None:
+        """Whether it was delivered before; ``None`` if the broker does not say."""
+        ...
+
+    @property
+    def native(self) -> Any:  # noqa: ANN401 - the driver's own business
+        """The driver's own object."""
+        ...
 
     async def settle(self, outcome: Outcome) -> bool:
         """
