@@ -18,6 +18,7 @@ from spa_core.transport.contract import (
     TransportSocket,
 )
 from spa_core.transport.settlement import ACK, Ack, Outcome, Reject, Retry, SettleOnce
+from spa_core.transport.watermark import OffsetWatermark
 
 __all__ = [
     "ACK",
@@ -27,6 +28,7 @@ __all__ = [
     "ConnectionEvent",
     "ConnectionListener",
     "Delivery",
+    "OffsetWatermark",
     "Outcome",
     "Reject",
     "Retry",
