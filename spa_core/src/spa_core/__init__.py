@@ -2,8 +2,8 @@
 SPA: distributed applications in Python, independent of their message broker.
 
 This module only hands names on. Write applications with :class:`DistributedApplication`, talk to a bus with
-:class:`SocketProviderFactory` and :class:`SpaSocket`; write transports against :mod:`spa_core.transport`, plugins against
-:mod:`spa_core.hookspecs`; catch what :mod:`spa_core.errors` draws.
+:class:`SocketProviderFactory` and :class:`SpaSocket`; write transports against :mod:`spa_core.transport`, plugins
+against :mod:`spa_core.hookspecs`; catch what :mod:`spa_core.errors` draws.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ Every hook a plugin may implement.
 
 A plugin is a module or an object with functions marked by :data:`hookimpl`. Three kinds of hooks:
 
-* **socket providers** (``spa_socket_provider``, ``spa_socket_provider_for_config``): entry points ``spa_core.transports``,
-  named after a URL scheme; only the entry of the wanted scheme is loaded;
+* **socket providers** (``spa_socket_provider``, ``spa_socket_provider_for_config``): entry points
+  ``spa_core.transports``, named after a URL scheme; only the entry of the wanted scheme is loaded;
 * **codecs** (``spa_codecs``): entry points ``spa_core.codecs``, named after a media subtype; loaded when it is met;
 * **lifecycle** (all others): entry points ``spa_core.plugins``; loaded when an application starts (the environment
   variables ``SPA_PLUGINS`` and ``SPA_BLOCK_PLUGINS``, comma-separated names, narrow that), or given to
@@ -97,7 +97,7 @@ def spa_socket_provider_for_config(config: TransportConfig) -> SocketProvider[An
 
 
 @hookspec
-def spa_codecs() -> Sequence[Codec]:
+def spa_codecs() -> Sequence[Codec]:  # type: ignore[empty-body]  # a specification
     """
     Offer codecs.
 
@@ -137,8 +137,8 @@ def spa_application_state(application: AbstractApplication, state: str) -> None:
     """
     Notice that an application's state changed.
 
-    Called from the event loop right after the change, with ``"starting"``, ``"running"``, ``"draining"``, ``"stopped"`` or
-    ``"failed"``. All implementations are called. Must not block.
+    Called from the event loop right after the change, with ``"starting"``, ``"running"``, ``"draining"``,
+    ``"stopped"`` or ``"failed"``. All implementations are called. Must not block.
 
     Args:
         application: The application.
@@ -166,7 +166,9 @@ def spa_connection_changed(application: AbstractApplication, event: ConnectionEv
 
 
 @hookspec
-def spa_message_settled(application: AbstractApplication, message: SpaMessage, outcome: Outcome, seconds: float) -> None:
+def spa_message_settled(
+    application: AbstractApplication, message: SpaMessage, outcome: Outcome, seconds: float
+) -> None:
     """
     Notice that a message was settled.
 

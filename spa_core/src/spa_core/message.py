@@ -50,8 +50,9 @@ class SpaMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     One message: a payload, the topic it belongs to, and what travels beside them.
 
     Messages never change; :meth:`replace` makes a changed copy. Every field but the three hints at the end maps without
-    loss to CloudEvents attributes (``message_id`` = id, ``client_name`` = source, ``timestamp`` = time, ``content_type`` =
-    datacontenttype, ``key`` = partitionkey); ``response_topic`` is routing and has no counterpart there.
+    loss to CloudEvents attributes (``message_id`` = id, ``client_name`` = source, ``timestamp`` = time,
+    ``content_type`` = datacontenttype, ``key`` = partitionkey);
+    ``response_topic`` is routing and has no counterpart there.
 
     Attributes:
         topic: Where the message belongs; levels separated by ``/`` on every transport.
@@ -126,7 +127,11 @@ class SpaMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def _as_bytes(value: object, field: str) -> bytes:
     if isinstance(value, str):
         return value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, (bytes, bytearray)):
         return bytes(value)
-    message = f"{field} must be bytes or str, not {type(value).__name__}; objects are encoded by socket.publish(topic, value)"
+    if isinstance(value, memoryview):
+        return value.tobytes()
+    message = (
+        f"{field} must be bytes or str, not {type(value).__name__}; objects are encoded by socket.publish(topic, value)"
+    )
     raise TypeError(message)

@@ -1,8 +1,9 @@
 """
 The applications: one callback, one socket, and what it needs while it runs.
 
-The order of a life has been the same since the origin: ``setup``, the socket, the resources, ``run_async``, ``teardown``,
-then everything is closed in reverse. How several applications live and die together is the runner's business.
+The order of a life has been the same since the origin: ``setup``, the socket, the resources, ``run_async``,
+``teardown``, then everything is closed in reverse. How several applications live and die together is the runner's
+business.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from spa_core._messaging.socket import SpaSocket
 from spa_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from anyio.abc import TaskStatus
 
@@ -205,7 +206,7 @@ class AbstractApplication:
             self._change_status("draining")
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[None]:
+    async def _opened(self) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
             for lifespan in self.notices.lifespans(self):
                 await stack.enter_async_context(lifespan)
@@ -241,7 +242,7 @@ class AbstractApplication:
 class ProducerApplication(AbstractApplication):
     """An application that runs its callback once and ends with it."""
 
-    def __init__(self, *args: Any, **keywords: Any) -> None:  # noqa: ANN401 - as AbstractApplication
+    def __init__(self, *args: Any, **keywords: Any) -> None:
         """Make a producer; the arguments are those of :class:`AbstractApplication`."""
         super().__init__(*args, **keywords)
         self._signature = read_signature(self.callback, resources=self.resources, levels=(), has_message=False)

@@ -30,7 +30,6 @@ def constant_arguments(
     signature: Signature, *, socket: SpaSocket, state: object, builder: object, resources: Mapping[str, object]
 ) -> dict[str, Any]:
     """Return the arguments that are the same for every message."""
-
     values = {SOCKET: socket, STATE: state, BUILDER: builder, **resources}
     return {parameter: values[name] for parameter, name in signature.constants.items()}
 
@@ -68,9 +67,7 @@ def message_arguments(
     return bind_with_levels
 
 
-def callable_handler(
-    handler: Callable[..., Any], *, is_async: bool, threads: int
-) -> Callable[..., Awaitable[Any]]:
+def callable_handler(handler: Callable[..., Any], *, is_async: bool, threads: int) -> Callable[..., Awaitable[Any]]:
     """
     Return *handler* as something to await.
 

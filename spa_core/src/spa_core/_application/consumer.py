@@ -37,13 +37,13 @@ class ConsumerApplication(AbstractApplication):
         self,
         async_callback: Callable[..., Any],
         socket_provider: SocketProvider[Any],
-        *args: Any,  # noqa: ANN401 - as AbstractApplication
+        *args: Any,
         topics: str | Iterable[str] | None = None,
         group: str | None = None,
         concurrency: int = 1,
         ordering: Ordering = "key",
         policy: FailurePolicy | None = None,
-        **keywords: Any,  # noqa: ANN401 - as AbstractApplication
+        **keywords: Any,
     ) -> None:
         """
         Make a consumer; nothing is opened.
@@ -164,8 +164,8 @@ class ConsumerApplication(AbstractApplication):
         """Return the parameters that every topic has: a handler cannot ask for one that only some of them give."""
         if not self._templates:
             return ()
-        common = set.intersection(*(set(template.names) for template in self._templates))
-        return [name for name in self._templates[0].names if name in common]
+        first, *others = self._templates
+        return [name for name in first.names if all(name in other.names for other in others)]
 
 
 def _as_tuple(topics: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -15,8 +15,6 @@ from spa_core._discovery.factory import SocketProviderFactory
 from spa_core._discovery.plugins import Plugins
 from spa_core._messaging.builder import MessageBuilder
 from spa_core._messaging.provider import SocketProvider
-from spa_core.config import TransportConfig
-from spa_core.envelopes import SocketConfig
 from spa_core.errors import ConfigurationError
 from spa_core.message import SpaMessage
 from spa_core.url import Url
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from spa_core._application.runner import Ending
     from spa_core._delivery.pipeline import Ordering
     from spa_core._delivery.policy import FailurePolicy
+    from spa_core.config import TransportConfig
+    from spa_core.envelopes import SocketConfig
 
 __all__ = ["DistributedApplication"]
 
@@ -115,8 +115,9 @@ class DistributedApplication:
         Register a handler for the messages of some topics; the function itself stays as it is.
 
         The handler is a coroutine function, or a plain function, which runs in a worker thread. Its parameters are
-        filled by name (``message``, ``socket``, ``state``, ``message_builder``, resources, template parameters) or annotation;
-        one further parameter gets the decoded payload. What it returns answers the message, if that asks for a reply.
+        filled by name (``message``, ``socket``, ``state``, ``message_builder``, resources, template parameters) or
+        annotation; one further parameter gets the decoded payload. What it returns answers the message, if that asks
+        for a reply.
 
         Args:
             topics: Exact topics, filters (``plants/+/flow``) or templates (``plants/{plant}/flow``).
@@ -128,7 +129,8 @@ class DistributedApplication:
             client_name: The readable name that published messages carry; the handler's name if ``None``.
             group: Instances of one group share the messages; ``None``: every instance gets all of them.
             concurrency: Handlers that may run at once.
-            ordering: With several at once: messages of one ``"key"`` or ``"topic"`` never overtake each other, or ``"none"``.
+            ordering: With several at once: messages of one ``"key"`` or of one ``"topic"`` never overtake each other,
+                or ``"none"``.
             policy: What happens to messages whose handler fails.
 
         Raises:
@@ -196,8 +198,8 @@ class DistributedApplication:
         self,
         async_consumer_callback: Callable[..., Any],
         socket_provider: SocketProvider[Any] | None = None,
-        *args: Any,  # noqa: ANN401 - two call shapes of the origin
-        **keywords: Any,  # noqa: ANN401 - as above
+        *args: Any,
+        **keywords: Any,
     ) -> None:
         """
         Register a handler whose topics are its provider's default topics, as the origin's programs do.
@@ -215,8 +217,8 @@ class DistributedApplication:
         self,
         async_producer_callback: Callable[..., Any],
         socket_provider: SocketProvider[Any] | None = None,
-        *args: Any,  # noqa: ANN401 - two call shapes of the origin
-        **keywords: Any,  # noqa: ANN401 - as above
+        *args: Any,
+        **keywords: Any,
     ) -> None:
         """
         Register a function that runs once.
@@ -234,8 +236,8 @@ class DistributedApplication:
         """
         Run until every producer has finished and there is no handler, until stopped, or until something fails; blocks.
 
-        SIGTERM or SIGINT drains: nothing more is fetched, running handlers finish (at most ``shutdown_timeout`` seconds),
-        everything is closed. A second signal cancels handlers; their messages are given back.
+        SIGTERM or SIGINT drains: nothing more is fetched, running handlers finish (at most ``shutdown_timeout``
+        seconds), everything is closed. A second signal cancels handlers; their messages are given back.
 
         Args:
             backend: ``"asyncio"``, or ``"trio"`` where the transport runs on it.
@@ -279,7 +281,7 @@ class DistributedApplication:
         return health_of(self.applications)
 
     ending: Ending | None = None
-    """How the last run ended: ``"finished"``, ``"drained"``, ``"timed-out"`` or ``"forced"``; ``None`` before the first."""
+    """How the last run ended: ``"finished"``, ``"drained"``, ``"timed-out"`` or ``"forced"``."""
 
     def _register(
         self,
@@ -296,9 +298,7 @@ class DistributedApplication:
         if own is None:
             self._on_default.append(application)
 
-    def _provider(
-        self, given: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str
-    ) -> SocketProvider[Any]:
+    def _provider(self, given: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str) -> SocketProvider[Any]:
         if isinstance(given, SocketProvider):
             return given
         if isinstance(given, (str, Url)):
@@ -308,9 +308,8 @@ class DistributedApplication:
 
 def _origin_arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
     """Tell the origin's two call shapes apart: a message builder in third place means 0.4."""
-    names = ("message_builder", "state", "ressources")
-    if args and not _is_builder(args[0]):
-        names = names[1:]
+    builder_first = not args or _is_builder(args[0])
+    names = ("message_builder", "state", "ressources") if builder_first else ("state", "ressources")
     if len(args) > len(names):
         message = f"at most {', '.join(names)} may follow the provider, got {len(args)} arguments"
         raise TypeError(message)

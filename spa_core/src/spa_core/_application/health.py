@@ -63,8 +63,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     How all applications of a :class:`DistributedApplication` are.
 
     Attributes:
-        state: The state they share, or the first of ``"failed"``, ``"draining"``, ``"starting"``, ``"running"``, ``"stopped"``
-            that any of them is in.
+        state: The state they share, or the first of ``"failed"``, ``"draining"``, ``"starting"``, ``"running"``,
+            ``"stopped"`` that any of them is in.
         applications: Each application, in order of registration.
     """
 

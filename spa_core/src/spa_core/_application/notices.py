@@ -1,8 +1,8 @@
 """
 The lifecycle hooks of one application's plugins, looked up once and called often.
 
-Pluggy's relay costs microseconds a call and stops at the first error; so the implementations themselves are called here,
-each guarded by itself, and a hook nobody implements is ``None`` or empty and costs nothing.
+Pluggy's relay costs microseconds a call and stops at the first error; so the implementations themselves are called
+here, each guarded by itself, and a hook nobody implements is ``None`` or empty and costs nothing.
 """
 
 from __future__ import annotations

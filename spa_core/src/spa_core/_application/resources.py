@@ -10,12 +10,12 @@ from spa_core._groups import collapsing
 from spa_core.errors import ResourceError, SpaError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from types import TracebackType
 
 
 @asynccontextmanager
-async def entered(resources: Mapping[str, Any], *, application: str) -> AsyncIterator[dict[str, Any]]:
+async def entered(resources: Mapping[str, Any], *, application: str) -> AsyncGenerator[dict[str, Any]]:
     """
     Enter resources in order and give their entered values; exit them in reverse on every way out.
 
@@ -40,7 +40,7 @@ class _Guarded:
         self._name = name
         self._resource = resource
         self._application = application
-        self._manager: AbstractAsyncContextManager[Any] | AbstractContextManager[Any] | None = None
+        self._manager: AbstractAsyncContextManager[Any] | None = None
 
     async def __aenter__(self) -> Any:  # noqa: ANN401 - resources are of any type
         try:
@@ -54,10 +54,8 @@ class _Guarded:
     ) -> bool | None:
         try:
             with collapsing():
-                if isinstance(self._manager, AbstractAsyncContextManager):
-                    return await self._manager.__aexit__(exc_type, exc, traceback)
                 if self._manager is not None:
-                    return self._manager.__exit__(exc_type, exc, traceback)
+                    return await self._manager.__aexit__(exc_type, exc, traceback)
         except Exception as error:
             if error is exc:
                 raise
@@ -65,18 +63,11 @@ class _Guarded:
         return None
 
     async def _enter(self) -> Any:  # noqa: ANN401 - resources are of any type
-        resource = self._resource
-        if not _is_manager(resource) and callable(resource):
-            resource = resource()
-            if inspect.isawaitable(resource):
-                resource = await resource
-        if isinstance(resource, AbstractAsyncContextManager):
-            self._manager = resource
-            return await resource.__aenter__()
-        if isinstance(resource, AbstractContextManager):
-            self._manager = resource
-            return resource.__enter__()
-        return resource
+        resource = await _made(self._resource)
+        if not _is_manager(resource):
+            return resource
+        self._manager = resource if isinstance(resource, AbstractAsyncContextManager) else _in_async(resource)
+        return await self._manager.__aenter__()
 
     def _failure(self, phase: str, error: Exception) -> SpaError:
         return ResourceError(
@@ -84,6 +75,19 @@ class _Guarded:
             application=self._application,
             resource=self._name,
         )
+
+
+async def _made(resource: Any) -> Any:  # noqa: ANN401 - resources are of any type
+    if _is_manager(resource) or not callable(resource):
+        return resource
+    made: Any = resource()
+    return await made if inspect.isawaitable(made) else made
+
+
+@asynccontextmanager
+async def _in_async(manager: AbstractContextManager[Any]) -> AsyncGenerator[Any]:
+    with manager as value:
+        yield value
 
 
 def _is_manager(resource: object) -> bool:

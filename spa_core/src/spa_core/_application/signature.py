@@ -1,16 +1,15 @@
 """
 What a handler's parameters ask for, worked out once at registration; nothing here runs a handler.
 
-By name: ``message``, ``socket``, ``state``, ``message_builder``, each resource, each parameter of the topic template. By
-annotation: ``SpaMessage``, ``SpaSocket``, ``MessageBuilder``. One parameter may be left: the *body*, the payload decoded
-into its annotated type. A parameter with a default that matches nothing keeps its default.
+By name: ``message``, ``socket``, ``state``, ``message_builder``, each resource, each parameter of the topic template.
+By annotation: ``SpaMessage``, ``SpaSocket``, ``MessageBuilder``. One parameter may be left: the *body*, the payload
+decoded into its annotated type. A parameter with a default that matches nothing keeps its default.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 import msgspec
 
@@ -19,6 +18,9 @@ from spa_core._messaging.socket import SpaSocket
 from spa_core._suggest import did_you_mean
 from spa_core.errors import SignatureError
 from spa_core.message import SpaMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 MESSAGE: Final = "message"
 SOCKET: Final = "socket"
@@ -144,7 +146,9 @@ class _Reading:
     def _as_body(self, name: str) -> None:
         known = [*([MESSAGE] if self._has_message else []), *self._common, *self._level_names]
         if not self._has_message:
-            self._refuse(name, f"cannot be filled; a producer may ask for: {', '.join(known)}", did_you_mean(name, known))
+            self._refuse(
+                name, f"cannot be filled; a producer may ask for: {', '.join(known)}", did_you_mean(name, known)
+            )
         if self._body is not None:
             self._refuse(name, f"would be a second body beside {self._body!r}", f"Known names are: {', '.join(known)}")
         if name not in self._hints and name not in _BODY_NAMES:
@@ -182,7 +186,9 @@ def _hints(handler: Callable[..., object]) -> dict[str, Any]:
     except NameError as error:
         name = handler_name(handler)
         text = f"an annotation of {name} cannot be resolved: {error}"
-        raise SignatureError(text, handler=name, hint="Import the type at run time, not only under TYPE_CHECKING") from error
+        raise SignatureError(
+            text, handler=name, hint="Import the type at run time, not only under TYPE_CHECKING"
+        ) from error
 
 
 def _is_async(handler: Callable[..., object]) -> bool:

@@ -16,15 +16,15 @@ import anyio
 import msgspec
 
 from spa_core._delivery.dead_letters import dead_letter, is_dead_letter_of
+from spa_core._delivery.policy import FailurePolicy
 from spa_core._groups import sole_error
 from spa_core.errors import CodecError, HandlerFailedError, RejectError
-from spa_core.transport import ACK, Outcome, Reject, Retry, current_delivery
+from spa_core.message import SpaMessage
+from spa_core.transport import ACK, Capabilities, Outcome, Reject, Retry, current_delivery
 
 if TYPE_CHECKING:
-    from spa_core._delivery.policy import FailurePolicy
     from spa_core._delivery.progress import Progress, Slot
-    from spa_core.message import SpaMessage
-    from spa_core.transport import Capabilities, Delivery
+    from spa_core.transport import Delivery
 
 logger = logging.getLogger("spa_core.delivery")
 
@@ -243,7 +243,7 @@ class Handling:
     def _held(self, delivery: Delivery, letter: SpaMessage, refusal: Exception, pause: float) -> None:
         self._counts.held += 1
         logger.error(
-            "%s: dead letter of a message on %r not accepted on %r, the message is kept and tried again in %.1f s: %s: %s",
+            "%s: dead letter of a message on %r not accepted on %r; it is kept and tried again in %.1f s: %s: %s",
             self._consumer.name,
             delivery.message.topic,
             letter.topic,

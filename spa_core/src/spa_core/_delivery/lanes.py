@@ -8,8 +8,10 @@ a free lane is there, as happens where keys are hashed onto a fixed number of la
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 ItemT = TypeVar("ItemT")
 

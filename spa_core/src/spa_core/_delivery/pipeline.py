@@ -98,7 +98,7 @@ class _Sequence:
 
 
 class _Crew:
-    """Workers that take deliveries from the lanes; they are hired as they are needed, and wait when there is no work."""
+    """Workers that take deliveries from the lanes; hired as they are needed, waiting when there is no work."""
 
     def __init__(self, handling: Handling, progress: Progress, tasks: TaskGroup, size: int) -> None:
         self.lanes: Lanes[Delivery] = Lanes()

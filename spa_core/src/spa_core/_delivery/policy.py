@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from spa_core.errors import ConfigurationError
+from spa_core.config import validate_config
 
 __all__ = ["FailurePolicy"]
 
@@ -32,6 +32,9 @@ class FailurePolicy(msgspec.Struct, frozen=True, kw_only=True):
         dead_letter_topic: Where dead letters go; may hold ``{topic}`` and ``{group}``. ``None`` is the transport's
             default (``dead-letters/{group}/{topic}``).
 
+    Raises:
+        ParameterError: A value does not fit its field.
+
     Example:
         >>> FailurePolicy(attempts=5, backoff=0.5).longest_pause(after=2)
         1.0
@@ -40,16 +43,13 @@ class FailurePolicy(msgspec.Struct, frozen=True, kw_only=True):
     attempts: Annotated[int, msgspec.Meta(ge=1)] = 3
     backoff: Annotated[float, msgspec.Meta(ge=0)] = 0.1
     max_backoff: Annotated[float, msgspec.Meta(ge=0)] = 30.0
-    redeliver_after: tuple[float, ...] = ()
+    redeliver_after: tuple[Annotated[float, msgspec.Meta(ge=0)], ...] = ()
     then: Literal["dead-letter", "drop", "stop"] = "dead-letter"
     dead_letter_topic: str | None = None
 
     def __post_init__(self) -> None:
-        # Typed structs do not check what Python code passes in; a policy with a typo must not surface at the first fault.
-        try:
-            msgspec.convert(msgspec.to_builtins(self), FailurePolicyCheck, strict=True)
-        except msgspec.ValidationError as error:
-            raise ConfigurationError(f"the failure policy cannot be used: {error}") from error
+        # Typed structs do not check what code passes in, and a typo here must not surface at the first fault only.
+        validate_config(self)
 
     def longest_pause(self, *, after: int) -> float:
         """Return the upper bound of the pause after the given number of failed attempts, in seconds."""
@@ -59,14 +59,3 @@ class FailurePolicy(msgspec.Struct, frozen=True, kw_only=True):
     def pause(self, *, after: int) -> float:
         """Return a random pause, uniform between 0 and :meth:`longest_pause` ("full jitter"), in seconds."""
         return random.uniform(0, self.longest_pause(after=after))  # noqa: S311 - jitter, not cryptography
-
-
-class FailurePolicyCheck(msgspec.Struct, frozen=True):
-    """The types and bounds of a policy's fields, for checking one that was made in code."""
-
-    attempts: Annotated[int, msgspec.Meta(ge=1)]
-    backoff: Annotated[float, msgspec.Meta(ge=0)]
-    max_backoff: Annotated[float, msgspec.Meta(ge=0)]
-    redeliver_after: tuple[Annotated[float, msgspec.Meta(ge=0)], ...]
-    then: Literal["dead-letter", "drop", "stop"]
-    dead_letter_topic: str | None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spa_core._discovery.plugins import Plugins
-from spa_core._messaging.provider import SocketProvider
 from spa_core.config import TransportConfig
 from spa_core.envelopes import SocketConfig, envelope_for
 from spa_core.errors import ConfigurationError, PluginLoadError
 from spa_core.url import Url
+
+if TYPE_CHECKING:
+    from spa_core._messaging.provider import SocketProvider
 
 __all__ = ["SocketProviderFactory"]
 
@@ -66,18 +68,17 @@ class SocketProviderFactory:
             ConfigurationError: No installed transport takes this type of configuration.
             ParameterError: A value does not fit its field.
         """
-        if isinstance(config, SocketConfig):
-            envelope = envelope_for(config.payload_format)
-            return SocketProviderFactory.from_config(config.socket_config, plugins=plugins).with_envelope(envelope)
-        if not isinstance(config, TransportConfig):
-            text = f"a configuration is needed, not {type(config).__name__}"
+        origin = config if isinstance(config, SocketConfig) else None
+        envelope = envelope_for(origin.payload_format) if origin is not None else None
+        plain: object = origin.socket_config if origin is not None else config
+        if not isinstance(plain, TransportConfig):
+            text = f"a configuration is needed, not {type(plain).__name__}"
             raise ConfigurationError(text, hint="Give a transport's config object, such as MemoryConfig(name='plant')")
         plugins = plugins or Plugins()
         # An MQTT configuration must not import Kafka: only plugins of the configuration's own package are asked.
-        plugins.load_transports_of(type(config).__module__.partition(".")[0])
-        provider: SocketProvider[Any] | None = plugins.hook.spa_socket_provider_for_config(config=config)
+        plugins.load_transports_of(type(plain).__module__.partition(".")[0])
+        provider: SocketProvider[Any] | None = plugins.hook.spa_socket_provider_for_config(config=plain)
         if provider is None:
-            text = f"no installed transport takes a {type(config).__name__}"
+            text = f"no installed transport takes a {type(plain).__name__}"
             raise ConfigurationError(text, hint=f"Installed are: {', '.join(plugins.schemes()) or 'none'}")
-        return provider.with_codecs(plugins.codecs)
-
+        return provider.with_codecs(plugins.codecs).with_envelope(envelope)

@@ -181,13 +181,13 @@ class Plugins:
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         manager.register(plugin)
-        codecs = [codec for found in manager.hook.spa_codecs() for codec in found]
+        codecs: list[Codec] = [codec for found in manager.hook.spa_codecs() for codec in found]
         wanted = f"application/{subtype}"
         matching = [codec for codec in codecs if wanted in codec.content_types]
         if len(matching) > 1:
             owner = distribution_name(entry)
             raise PluginConflictError(f"{owner} offers {wanted} twice", plugin=subtype, distributions=[owner])
-        return (matching or codecs or [None])[0]
+        return next(iter(matching or codecs), None)
 
 
 def _taking_its_own(implementation: pluggy.HookImpl) -> Callable[..., Any]:

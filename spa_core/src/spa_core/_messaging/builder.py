@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from spa_core.message import SpaMessage
+from spa_core.message import NO_HEADERS, SpaMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ class MessageBuilder:
         return SpaMessage(topic=topic, payload=payload, **fields)  # type: ignore[arg-type]  # str is stored as bytes
 
     def _encode(self, topic: str, value: object, fields: MessageFields) -> SpaMessage:
-        headers = dict(fields.pop("headers", ()))
+        headers = dict(fields.pop("headers", NO_HEADERS))
         body, content_type = self._codecs.encode(value, fields.pop("content_type", None), topic=topic, headers=headers)
         values: dict[str, Any] = {"client_id": self.client_id, "client_name": self.client_name, **fields}
         if headers:

@@ -7,24 +7,22 @@ although a context manager must be left by the task that entered it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import anyio
 
 from spa_core._groups import collapsing
 from spa_core.errors import DisconnectedError, EndOfSubscription
-from spa_core.transport import SubscriptionSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
     from anyio.abc import TaskGroup, TaskStatus
 
     from spa_core.envelopes import Envelope
     from spa_core.message import SpaMessage
-    from spa_core.transport import Delivery, Outcome, Subscription, TransportSocket
+    from spa_core.transport import Delivery, Outcome, Subscription, SubscriptionSpec, TransportSocket
 
 Intake: TypeAlias = "Callable[[Subscription], Awaitable[None]]"
 """Pulls deliveries until ``EndOfSubscription``, which it lets through."""

@@ -1,8 +1,8 @@
-"""Iterating over a socket's messages: one at a time, each settled when the next one is asked for."""
+"""Two ways to take a socket's messages one by one: iterating over it, and having them put into a queue."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 
@@ -19,8 +19,32 @@ if TYPE_CHECKING:
     from spa_core.transport import Delivery, Subscription
 
 
+class MessageQueue(Protocol):
+    """What :meth:`SocketProvider.create_socket` accepts as a queue, such as ``asyncio.Queue``."""
+
+    def put(self, item: SpaMessage, /) -> Awaitable[object]:
+        """Put a message in, waiting for room."""
+        ...
+
+
+def into_queue(queue: MessageQueue) -> Intake:
+    """Return an intake that puts messages into *queue*; each counts as handled when it is in."""
+
+    async def intake(subscription: Subscription) -> None:
+        while True:
+            for delivery in await subscription.receive_batch(1):
+                await queue.put(delivery.message)
+                await delivery.settle(ACK)
+
+    return intake
+
+
 class MessageIterator:
-    """Messages of all subscriptions of a socket, in the order they arrive, until fetching is stopped."""
+    """
+    Messages of all subscriptions of a socket, in the order they arrive, until fetching is stopped.
+
+    Each is settled when the next one is asked for.
+    """
 
     def __init__(self, consume: Callable[[Intake], Awaitable[None]], tasks: TaskGroup) -> None:
         self._consume = consume

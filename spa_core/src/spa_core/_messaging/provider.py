@@ -15,7 +15,7 @@ from spa_core.codecs import CodecRegistry
 from spa_core.config import TransportConfig, describe_config, replace_config, validate_config
 
 if TYPE_CHECKING:
-    from spa_core._messaging.socket import MessageQueue
+    from spa_core._messaging.iteration import MessageQueue
     from spa_core.envelopes import Envelope
     from spa_core.transport import Capabilities, ConnectionListener, TransportSocket
 

@@ -84,16 +84,6 @@ class Requests:
         self._starting = anyio.Lock()
         self._live = False
 
-    @property
-    def waiting(self) -> int:
-        """Requests without an answer yet."""
-        return len(self.pending)
-
-    @property
-    def late(self) -> int:
-        """Replies nobody waited for."""
-        return self.pending.late
-
     async def exchange(
         self, message: SpaMessage, send: Callable[[SpaMessage], Awaitable[bool | None]], seconds: float
     ) -> SpaMessage:

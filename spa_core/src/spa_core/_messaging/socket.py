@@ -9,43 +9,36 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 
 from spa_core._groups import collapsing
 from spa_core._messaging.builder import MessageBuilder
-from spa_core._messaging.feeds import Feeds
-from spa_core._messaging.iteration import MessageIterator
-from spa_core._messaging.requests import ERROR_HEADER, Requests
+from spa_core._messaging.iteration import MessageIterator, into_queue
+from spa_core._messaging.link import linked
+from spa_core._messaging.outgoing import Outgoing
+from spa_core._messaging.requests import ERROR_HEADER
 from spa_core.errors import RequestError, SocketClosedError
-from spa_core.message import SpaMessage
-from spa_core.topics import validate_filter, validate_topic
-from spa_core.transport import ACK, BatchPublisher, SubscriptionSpec, check_subscription, message_check
+from spa_core.topics import validate_filter
+from spa_core.transport import BatchPublisher, SubscriptionSpec, check_subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Unpack
 
-    from anyio.abc import TaskGroup
-
     from spa_core._messaging.builder import MessageFields
     from spa_core._messaging.feeds import Intake
+    from spa_core._messaging.iteration import MessageQueue
+    from spa_core._messaging.link import Link
     from spa_core._messaging.provider import SocketProvider
-    from spa_core.transport import ConnectionEvent, ConnectionListener, Subscription, TransportSocket
+    from spa_core.message import SpaMessage
+    from spa_core.transport import ConnectionEvent, ConnectionListener
 
-__all__ = ["MessageQueue", "SpaSocket"]
+__all__ = ["SpaSocket"]
 
 T = TypeVar("T")
-
-
-class MessageQueue(Protocol):
-    """What :meth:`SocketProvider.create_socket` accepts as a queue, such as ``asyncio.Queue``."""
-
-    def put(self, item: SpaMessage, /) -> Awaitable[object]:
-        """Put a message in, waiting for room."""
-        ...
 
 
 class SpaSocket:
@@ -94,25 +87,26 @@ class SpaSocket:
         self.message_builder = MessageBuilder(provider.codecs, client_id=self.client_id, client_name=self.client_name)
         self._provider = provider
         self._queue = queue
-        self._before_publish = tuple(before_publish)
         self._on_connection = on_connection
-        self._envelope = provider.envelope
-        self._check = message_check(provider.capabilities, transport=provider.describe())
-        self._transport: TransportSocket | None = None
-        self._feeds: Feeds
-        self._requests: Requests
-        self._tasks: TaskGroup
-        self._stack = AsyncExitStack()
+        self._outgoing = Outgoing(
+            self.message_builder,
+            before_publish=before_publish,
+            capabilities=provider.capabilities,
+            envelope=provider.envelope,
+            transport=provider.describe(),
+        )
+        self._link: Link | None = None
+        self._closing = AsyncExitStack()
 
     @property
     def requests_pending(self) -> int:
         """Requests that wait for their reply now."""
-        return self._requests.waiting
+        return 0 if self._link is None else len(self._link.requests.pending)
 
     @property
     def late_replies(self) -> int:
         """Replies that came too late or that nobody asked for; they were dropped."""
-        return self._requests.late
+        return 0 if self._link is None else self._link.requests.pending.late
 
     async def __aenter__(self) -> Self:
         """
@@ -122,42 +116,28 @@ class SpaSocket:
             ConnectError: No connection within the transport's deadline.
             SubscribeError: A default topic was refused.
         """
-        if self._transport is not None:
+        if self._link is not None:
             message = "the socket is open already; make another one with create_socket()"
             raise RuntimeError(message)
         with collapsing():
-            await self._open()
+            async with AsyncExitStack() as stack:
+                self._link = await stack.enter_async_context(linked(self._provider, self._connection_changed))
+                stack.callback(self._forget_link)
+                await self._begin()
+                self._closing = stack.pop_all()
         return self
-
-    async def _open(self) -> None:
-        config = self._provider.config
-        async with AsyncExitStack() as stack:
-            self._transport = await stack.enter_async_context(self._provider.open(self._connection_changed))
-            stack.callback(self._close)
-            self._feeds = await stack.enter_async_context(Feeds(self._transport, self._envelope))
-            # Left before the feeds, so that nobody reads any more when the subscriptions are left in good order.
-            self._tasks = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(self._tasks.cancel_scope.cancel)
-            self._requests = Requests(self._provider.reply_prefix, self._feeds, self._tasks, prefetch=config.prefetch)
-            if config.default_subscription_topics:
-                await self.subscribe(config.default_subscription_topics, group=config.group)
-            if self._queue is not None:
-                self._tasks.start_soon(self.consume, self._into_queue)
-            self._stack = stack.pop_all()
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         """Close; unsettled messages of groups are given back to the broker."""
         with collapsing():
-            # Only a cancellation concerns the tasks inside; the caller's own error must come out as it is, not in a group.
+            # Only a cancellation concerns the tasks inside; the caller's own error comes out as it is, not in a group.
             if isinstance(exc, anyio.get_cancelled_exc_class()):
-                return await self._stack.__aexit__(exc_type, exc, traceback)
-            return await self._stack.__aexit__(None, None, None)
+                return await self._closing.__aexit__(exc_type, exc, traceback)
+            return await self._closing.__aexit__(None, None, None)
 
-    async def publish(
-        self, message: SpaMessage | str, value: object = b"", /, **fields: Unpack[MessageFields]
-    ) -> None:
+    async def publish(self, message: SpaMessage | str, value: object = b"", /, **fields: Unpack[MessageFields]) -> None:
         """
         Publish a message, or a value to a topic; return once it is accepted at the transport's confirm level.
 
@@ -180,10 +160,10 @@ class SpaSocket:
         """
         if type(message) is str:
             message = self.message_builder(message, value, **fields)
-        transport = self._transport
-        if transport is None:
+        link = self._link
+        if link is None:
             raise self._closed()
-        await transport.publish(self._prepare(message))  # type: ignore[arg-type]  # a topic became a message above
+        await link.transport.publish(self._outgoing.prepare(message))  # type: ignore[arg-type]  # a topic became a message above
 
     async def publish_many(self, messages: Iterable[SpaMessage]) -> None:
         """
@@ -194,8 +174,8 @@ class SpaSocket:
             TopicError: One has an invalid topic; none was sent.
             SocketClosedError: The socket is not open.
         """
-        transport = self._opened()
-        prepared = [self._prepare(message) for message in messages]
+        transport = self._opened().transport
+        prepared = [self._outgoing.prepare(message) for message in messages]
         if isinstance(transport, BatchPublisher):
             await transport.publish_many(prepared)
             return
@@ -219,11 +199,11 @@ class SpaSocket:
             SubscribeError: The broker refused.
             SocketClosedError: The socket is not open.
         """
-        self._opened()
+        feeds = self._opened().feeds
         filters = tuple(dict.fromkeys(validate_filter(topic) for topic in _as_tuple(topics)))
         spec = SubscriptionSpec(topics=filters, group=group, prefetch=self._provider.config.prefetch)
         check_subscription(self._provider.capabilities, spec, transport=self._provider.describe())
-        await self._feeds.add(spec)
+        await feeds.add(spec)
 
     async def unsubscribe(self, topics: str | Iterable[str]) -> None:
         """
@@ -233,10 +213,10 @@ class SpaSocket:
             LookupError: There is no subscription to exactly these topics.
             SocketClosedError: The socket is not open.
         """
-        self._opened()
+        feeds = self._opened().feeds
         wanted = frozenset(_as_tuple(topics))
-        if not await self._feeds.remove(wanted):
-            known = "; ".join(", ".join(sorted(topics)) for topics in self._feeds.topic_sets()) or "none"
+        if not await feeds.remove(wanted):
+            known = "; ".join(", ".join(sorted(topics)) for topics in feeds.topic_sets()) or "none"
             message = f"no subscription to exactly {', '.join(sorted(wanted))}; there are: {known}"
             raise LookupError(message)
 
@@ -271,12 +251,12 @@ class SpaSocket:
         if isinstance(message, str):
             message = self.message_builder(message, value, **fields)
         seconds = self._provider.config.request_timeout if timeout is None else timeout
-        transport = self._opened()
+        link = self._opened()
 
         async def send(addressed: SpaMessage) -> bool | None:
-            return await transport.publish(self._prepare(addressed))
+            return await link.transport.publish(self._outgoing.prepare(addressed))
 
-        return await self._requests.exchange(self._expiring(message, seconds), send, seconds)
+        return await link.requests.exchange(self._outgoing.expiring(message, seconds), send, seconds)
 
     async def reply(self, request: SpaMessage, value: object, /, **fields: Unpack[MessageFields]) -> None:
         """
@@ -323,17 +303,15 @@ class SpaSocket:
         return decoded
 
     def __aiter__(self) -> MessageIterator:
-        return MessageIterator(self.consume, self._opened_tasks())
+        return MessageIterator(self.consume, self._opened().tasks)
 
     async def consume(self, intake: Intake) -> None:
         """Run *intake* on every subscription, later ones included, until :meth:`stop_fetching` and all have ended."""
-        self._opened()
-        await self._feeds.consume(intake)
+        await self._opened().feeds.consume(intake)
 
     async def stop_fetching(self) -> None:
         """Begin to drain: hand out nothing more; what is handed out can still be settled."""
-        self._opened()
-        await self._feeds.stop_fetching()
+        await self._opened().feeds.stop_fetching()
 
     async def check(self) -> None:
         """
@@ -342,46 +320,27 @@ class SpaSocket:
         Raises:
             TransportError: It does not.
         """
-        await self._opened().check()
+        await self._opened().transport.check()
 
-    def _prepare(self, message: SpaMessage) -> SpaMessage:
-        validate_topic(message.topic)
-        if message.client_id is None:
-            message = message.replace(client_id=self.client_id, client_name=message.client_name or self.client_name)
-        for change in self._before_publish:
-            message = change(message)
-        if self._check is not None:
-            self._check(message)
-        return message if self._envelope is None else self._envelope.wrap(message)
-
-    def _expiring(self, message: SpaMessage, seconds: float) -> SpaMessage:
-        if message.ttl is None and self._provider.capabilities.ttl:
-            return message.replace(ttl=seconds)
-        return message
-
-    async def _into_queue(self, subscription: Subscription) -> None:
-        assert self._queue is not None  # noqa: S101 - only started where there is a queue
-        while True:
-            for delivery in await subscription.receive_batch(1):
-                await self._queue.put(delivery.message)
-                await delivery.settle(ACK)
+    async def _begin(self) -> None:
+        config = self._provider.config
+        if config.default_subscription_topics:
+            await self.subscribe(config.default_subscription_topics, group=config.group)
+        if self._queue is not None:
+            self._opened().tasks.start_soon(self.consume, into_queue(self._queue))
 
     def _connection_changed(self, event: ConnectionEvent) -> None:
         self.connected = event.state == "connected"
         if self._on_connection is not None:
             self._on_connection(event)
 
-    def _close(self) -> None:
-        self._transport = None
+    def _forget_link(self) -> None:
+        self._link = None
 
-    def _opened(self) -> TransportSocket:
-        if self._transport is None:
+    def _opened(self) -> Link:
+        if self._link is None:
             raise self._closed()
-        return self._transport
-
-    def _opened_tasks(self) -> TaskGroup:
-        self._opened()
-        return self._tasks
+        return self._link
 
     def _closed(self) -> SocketClosedError:
         text = f"the socket to {self._provider.describe()} is not open"

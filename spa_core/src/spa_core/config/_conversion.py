@@ -96,9 +96,11 @@ def replace_config(config: ConfigT, /, **changes: object) -> ConfigT:
     return changed
 
 
-def validate_config(config: TransportConfig) -> None:
+def validate_config(config: msgspec.Struct) -> None:
     """
-    Check that every value of a configuration made in code fits its field; nothing is converted.
+    Check that every value of a struct made in code fits its field; nothing is converted.
+
+    For configurations, and for any other frozen struct of settings: msgspec itself checks only what it decodes.
 
     Raises:
         ParameterError: A value is not of its field's type or not within its bounds.

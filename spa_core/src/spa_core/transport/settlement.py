@@ -73,7 +73,7 @@ class SettleOnce(ABC):
         *,
         attempt: int | None = None,
         redelivered: bool | None = None,
-        native: Any = None,
+        native: Any = None,  # noqa: ANN401 - the driver's object, of whatever type
     ) -> None:
         self.message = message
         self.attempt = attempt

@@ -1,0 +1,59 @@
+"""What is done to every message on its way out, worked out once for each socket; no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spa_core.topics import validate_topic
+from spa_core.transport import message_check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from spa_core._messaging.builder import MessageBuilder
+    from spa_core.envelopes import Envelope
+    from spa_core.message import SpaMessage
+    from spa_core.transport import Capabilities
+
+
+class Outgoing:
+    """Validation, identity, hooks, capability checks and the envelope, in this order."""
+
+    def __init__(
+        self,
+        identity: MessageBuilder,
+        *,
+        before_publish: Iterable[Callable[[SpaMessage], SpaMessage]],
+        capabilities: Capabilities,
+        envelope: Envelope | None,
+        transport: str,
+    ) -> None:
+        self._identity = identity
+        self._changes = tuple(before_publish)
+        self._check = message_check(capabilities, transport=transport)
+        self._honours_ttl = capabilities.ttl
+        self._envelope = envelope
+
+    def prepare(self, message: SpaMessage) -> SpaMessage:
+        """
+        Return the message as the transport is to send it.
+
+        Raises:
+            TopicError: The topic is not valid to publish to.
+            CapabilityError: The message holds what the transport cannot carry.
+            EncodeError: The envelope cannot hold the payload.
+        """
+        validate_topic(message.topic)
+        if message.client_id is None:
+            identity = self._identity
+            name = message.client_name or identity.client_name
+            message = message.replace(client_id=identity.client_id, client_name=name)
+        for change in self._changes:
+            message = change(message)
+        if self._check is not None:
+            self._check(message)
+        return message if self._envelope is None else self._envelope.wrap(message)
+
+    def expiring(self, message: SpaMessage, seconds: float) -> SpaMessage:
+        """Return a request that nobody handles after its requester has given up, where the transport can do that."""
+        return message.replace(ttl=seconds) if self._honours_ttl and message.ttl is None else message
