@@ -17,6 +17,7 @@ from spa_core.transport.contract import (
     SubscriptionSpec,
     TransportSocket,
 )
+from spa_core.transport.inbox import BoundedInbox, Overflow
 from spa_core.transport.settlement import ACK, Ack, Outcome, Reject, Retry, SettleOnce
 from spa_core.transport.watermark import OffsetWatermark
 
@@ -24,12 +25,14 @@ __all__ = [
     "ACK",
     "Ack",
     "BatchPublisher",
+    "BoundedInbox",
     "Capabilities",
     "ConnectionEvent",
     "ConnectionListener",
     "Delivery",
     "OffsetWatermark",
     "Outcome",
+    "Overflow",
     "Reject",
     "Retry",
     "SettleOnce",
