@@ -9,7 +9,7 @@ decoded into its annotated type. A parameter with a default that matches nothing
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NoReturn, get_type_hints
 
 import msgspec
 
@@ -90,7 +90,7 @@ class _Reading:
         self._has_message = has_message
         self._common = [SOCKET, STATE, BUILDER, *resources]
         self._level_names = levels
-        self._hints = _hints(handler)
+        self._hints, self._unresolved = _hints(handler)
         self._constants: dict[str, str] = {}
         self._messages: list[str] = []
         self._levels: dict[str, Any] = {}
@@ -144,6 +144,10 @@ class _Reading:
         return True
 
     def _as_body(self, name: str) -> None:
+        if name in self._unresolved:
+            error = self._unresolved[name]
+            hint = "Define or import the type at module level, not inside a function or under TYPE_CHECKING"
+            self._refuse(name, f"has an annotation that cannot be resolved: {error}", hint, cause=error)
         known = [*([MESSAGE] if self._has_message else []), *self._common, *self._level_names]
         if not self._has_message:
             self._refuse(
@@ -164,9 +168,11 @@ class _Reading:
         for name in self._level_names:
             self._levels.setdefault(name, str)
 
-    def _refuse(self, parameter: str | None, reason: str, hint: str | None) -> None:
+    def _refuse(
+        self, parameter: str | None, reason: str, hint: str | None, *, cause: Exception | None = None
+    ) -> NoReturn:
         culprit = f"handler {self._name}" if parameter is None else f"parameter {parameter!r} of {self._name}"
-        raise SignatureError(f"{culprit} {reason}", handler=self._name, parameter=parameter, hint=hint)
+        raise SignatureError(f"{culprit} {reason}", handler=self._name, parameter=parameter, hint=hint) from cause
 
 
 def _parameters(handler: Callable[..., object], name: str) -> list[inspect.Parameter]:
@@ -177,18 +183,32 @@ def _parameters(handler: Callable[..., object], name: str) -> list[inspect.Param
         raise SignatureError(text, handler=name, hint="Give a function or an object with __call__") from error
 
 
-def _hints(handler: Callable[..., object]) -> dict[str, Any]:
+def _hints(handler: Callable[..., object]) -> tuple[dict[str, Any], dict[str, NameError]]:
+    """
+    Return the annotations of the parameters, and those that cannot be resolved, with the reason.
+
+    Resolved one by one, because a name imported only for type checking does no harm where nothing depends on it: on the
+    return value, or on a parameter that is filled by its name.
+    """
     target = inspect.unwrap(getattr(handler, "func", handler))
     if not (inspect.isfunction(target) or inspect.ismethod(target)):
         target = type(target).__call__
-    try:
-        return get_type_hints(target, include_extras=True)
-    except NameError as error:
-        name = handler_name(handler)
-        text = f"an annotation of {name} cannot be resolved: {error}"
-        raise SignatureError(
-            text, handler=name, hint="Import the type at run time, not only under TYPE_CHECKING"
-        ) from error
+    scope = getattr(inspect.unwrap(target), "__globals__", {})
+    hints: dict[str, Any] = {}
+    unresolved: dict[str, NameError] = {}
+    for name, annotation in getattr(target, "__annotations__", {}).items():
+        try:
+            hints[name] = get_type_hints(_Annotated(name, annotation), globalns=scope, include_extras=True)[name]
+        except NameError as error:
+            unresolved[name] = error
+    return hints, unresolved
+
+
+class _Annotated:
+    """One annotation by itself, in the form that ``get_type_hints`` reads."""
+
+    def __init__(self, name: str, annotation: object) -> None:
+        self.__annotations__ = {name: annotation}
 
 
 def _is_async(handler: Callable[..., object]) -> bool:
