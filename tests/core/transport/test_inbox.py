@@ -92,7 +92,7 @@ def limits(draw: st.DrawFn) -> tuple[int, int, int]:
     return bound, high, draw(st.integers(0, high - 1))
 
 
-@given(limits=limits(), overflow=st.sampled_from(POLICIES), steps=st.lists(st.none() | st.integers(0, 7), max_size=60))
+@given(marks=limits(), overflow=st.sampled_from(POLICIES), steps=st.lists(st.none() | st.integers(0, 7), max_size=60))
 async def test_the_inbox_equals_a_list(
     marks: tuple[int, int, int], overflow: Overflow, steps: list[int | None]
 ) -> None:
