@@ -16,6 +16,7 @@ import anyio
 
 from spa_core._application.binding import callable_handler, constant_arguments
 from spa_core._application.notices import Notices
+from spa_core._application.origin import origin_arguments
 from spa_core._application.resources import entered
 from spa_core._application.signature import RESERVED, Signature, handler_name, read_signature
 from spa_core._groups import collapsing
@@ -56,10 +57,10 @@ class AbstractApplication:
         self,
         async_callback: Callable[..., Any],
         socket_provider: SocketProvider[Any],
+        *positional: Any,
         message_builder: Callable[..., Any] | None = None,
         state: Any = None,  # noqa: ANN401 - the user's object
         ressources: Mapping[str, Any] | None = None,
-        *,
         resources: Mapping[str, Any] | None = None,
         client_id: str | None = None,
         client_name: str | None = None,
@@ -70,6 +71,8 @@ class AbstractApplication:
         Args:
             async_callback: The handler or producer; a coroutine function, or a plain one (run in a worker thread).
             socket_provider: What its socket is made of.
+            *positional: ``state, ressources`` as in the origin's 0.3, or ``message_builder, state, ressources`` as in
+                its 0.4.
             message_builder: Given to the callback instead of one that carries this application's identity.
             state: Given to the callback as it is.
             ressources: The origin's spelling of *resources*.
@@ -81,17 +84,20 @@ class AbstractApplication:
             SignatureError: The callback asks for what it cannot get.
             ConfigurationError: A resource has a reserved name.
         """
+        given = origin_arguments(
+            positional, {"message_builder": message_builder, "state": state, "ressources": ressources}
+        )
         self.callback = async_callback
         self.socket_provider = socket_provider
-        self.state = state
+        self.state = given["state"]
         self.name = client_name or handler_name(async_callback)
-        self.resources = _merged(resources, ressources, self.name)
+        self.resources = _merged(resources, given["ressources"], self.name)
         self.client_id = client_id
         self.client_name = client_name
         self.status: State = "new"
         self.socket: SpaSocket | None = None
         self.notices = Notices()
-        self._builder = message_builder
+        self._builder: Callable[..., Any] | None = given["message_builder"]
         self._entered: dict[str, Any] = {}
         self._run_scope: anyio.CancelScope | None = None
 

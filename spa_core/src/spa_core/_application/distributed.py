@@ -13,15 +13,14 @@ from spa_core._application.health import health_of
 from spa_core._application.runner import SHUTDOWN_TIMEOUT, Runner
 from spa_core._discovery.factory import SocketProviderFactory
 from spa_core._discovery.plugins import Plugins
-from spa_core._messaging.builder import MessageBuilder
 from spa_core._messaging.provider import SocketProvider
 from spa_core.errors import ConfigurationError
-from spa_core.message import SpaMessage
 from spa_core.url import Url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from spa_core._application.applications import AbstractApplication
     from spa_core._application.health import Health
     from spa_core._application.runner import Ending
     from spa_core._delivery.pipeline import Ordering
@@ -39,10 +38,11 @@ class DistributedApplication:
     Applications that live in one process and talk over one message bus.
 
     Attributes:
-        applications: The registered applications, in order.
+        applications: The registered applications, in order; instances of subclasses may be appended before the start.
         default_socket_provider: What applications without a provider of their own use; ``None`` until one is given.
 
     Example:
+        >>> from spa_core import SpaSocket
         >>> app = DistributedApplication("memory://readme")
         >>> @app.application("greetings/{language}")
         ... async def greet(name: str, language: str) -> None:
@@ -76,11 +76,11 @@ class DistributedApplication:
             PluginError: A plugin cannot be used.
         """
         self._plugins = Plugins(plugins)
-        self.applications: list[ConsumerApplication | ProducerApplication] = []
+        self.applications: list[AbstractApplication] = []
         self.default_socket_provider: SocketProvider[Any] | None = None
         self.shutdown_timeout = shutdown_timeout
         self._runner: Runner | None = None
-        self._on_default: list[ConsumerApplication | ProducerApplication] = []
+        self._on_default: list[AbstractApplication] = []
         if default_socket_provider is not None:
             self.use_provider(default_socket_provider)
 
@@ -210,8 +210,9 @@ class DistributedApplication:
             *args: ``state, ressources`` as in the origin's 0.3, or ``message_builder, state, ressources`` as in 0.4.
             **keywords: The same by name, and every option of :meth:`application`.
         """
-        keywords = _origin_arguments(args, keywords)
-        self._register(partial(ConsumerApplication, async_consumer_callback, **keywords), socket_provider)
+        self._register(
+            lambda provider: ConsumerApplication(async_consumer_callback, provider, *args, **keywords), socket_provider
+        )
 
     def add_producer_application(
         self,
@@ -229,8 +230,9 @@ class DistributedApplication:
             *args: As :meth:`add_application`.
             **keywords: As :meth:`add_application`, without the options of handlers.
         """
-        keywords = _origin_arguments(args, keywords)
-        self._register(partial(ProducerApplication, async_producer_callback, **keywords), socket_provider)
+        self._register(
+            lambda provider: ProducerApplication(async_producer_callback, provider, *args, **keywords), socket_provider
+        )
 
     def start(self, *, backend: str = "asyncio", handle_signals: bool = True) -> None:
         """
@@ -285,7 +287,7 @@ class DistributedApplication:
 
     def _register(
         self,
-        make: Callable[[SocketProvider[Any]], ConsumerApplication | ProducerApplication],
+        make: Callable[[SocketProvider[Any]], AbstractApplication],
         provider: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str | None,
     ) -> None:
         own = None if provider is None else self._provider(provider)
@@ -304,18 +306,3 @@ class DistributedApplication:
         if isinstance(given, (str, Url)):
             return SocketProviderFactory.from_url(given, plugins=self._plugins)
         return SocketProviderFactory.from_config(given, plugins=self._plugins)
-
-
-def _origin_arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
-    """Tell the origin's two call shapes apart: a message builder in third place means 0.4."""
-    builder_first = not args or _is_builder(args[0])
-    names = ("message_builder", "state", "ressources") if builder_first else ("state", "ressources")
-    if len(args) > len(names):
-        message = f"at most {', '.join(names)} may follow the provider, got {len(args)} arguments"
-        raise TypeError(message)
-    return {**dict(zip(names, args, strict=False)), **keywords}
-
-
-def _is_builder(value: object) -> bool:
-    function = getattr(value, "func", value)
-    return value is None or isinstance(value, MessageBuilder) or function == SpaMessage.build
