@@ -59,13 +59,13 @@ def test_text_fits_string_like_types() -> None:
 @pytest.mark.parametrize("wanted", [int, float, bytes, list[str], Literal["off"]], ids=repr)
 def test_text_is_never_guessed_into_other_types(wanted: object) -> None:
     """A text is no number, no bytes and no list, whatever it looks like."""
-    with pytest.raises(DecodeError, match="The text/plain payload of 4 bytes on 'plants/north' cannot be read as"):
+    with pytest.raises(DecodeError, match="the text/plain payload of 4 bytes on 'plants/north' cannot be read as"):
         decode(TextCodec(), b"1234", wanted)
 
 
 def test_only_text_is_written_as_text() -> None:
     """A number is not turned into text silently."""
-    with pytest.raises(EncodeError, match="A value of type int cannot be written as the text/plain payload"):
+    with pytest.raises(EncodeError, match="a value of type int cannot be written as the text/plain payload"):
         encode(TextCodec(), 5)
 
 
@@ -78,7 +78,7 @@ def test_characters_the_charset_lacks_are_an_encode_error() -> None:
 @pytest.mark.parametrize("charset", ["klingon", "", "nul\0"], ids=repr)
 def test_unknown_charset_is_refused(charset: str) -> None:
     """A codec for a charset nobody knows cannot be made."""
-    with pytest.raises(ParameterError, match="Unknown charset"):
+    with pytest.raises(ParameterError, match="unknown charset"):
         TextCodec(charset)
 
 
@@ -112,7 +112,7 @@ def test_only_bytes_are_written_as_bytes(value: object) -> None:
 @pytest.mark.parametrize("wanted", [int, str, dict], ids=repr)
 def test_bytes_are_never_guessed_into_other_types(wanted: object) -> None:
     """Raw bytes are no text and no number."""
-    with pytest.raises(DecodeError, match="The application/octet-stream payload of 2 bytes"):
+    with pytest.raises(DecodeError, match="the application/octet-stream payload of 2 bytes"):
         decode(BytesCodec(), b"12", wanted)
 
 

@@ -143,7 +143,7 @@ def test_decode_error_says_what_and_where() -> None:
         decode(JsonCodec(), payload, Reading)
 
     assert str(caught.value) == (
-        "The application/json payload of 34 bytes on 'plants/north' cannot be read as Reading: "
+        "the application/json payload of 34 bytes on 'plants/north' cannot be read as Reading: "
         "Expected `float`, got `str` - at `$.flow`"
     )
     assert caught.value.content_type == "application/json"
@@ -166,7 +166,7 @@ def test_payload_is_never_echoed(codec: Codec, secret: str) -> None:
 
 def test_key_is_named_as_such() -> None:
     """An error about a key says key."""
-    with pytest.raises(DecodeError, match="The application/json key of 1 bytes on 'plants/north'"):
+    with pytest.raises(DecodeError, match="the application/json key of 1 bytes on 'plants/north'"):
         decode(JsonCodec(), b"x", int, is_key=True)
 
 
@@ -225,7 +225,7 @@ def test_unknown_types_are_encode_errors(codec: Codec) -> None:
         encode(codec, object())
 
     assert str(caught.value) == (
-        f"A value of type object cannot be written as the {codec.content_types[0]} payload for 'plants/north': "
+        f"a value of type object cannot be written as the {codec.content_types[0]} payload for 'plants/north': "
         "Encoding objects of type object is unsupported. "
         "It takes msgspec structs, dataclasses, typed dicts and built-in types; other types need their own codec"
     )

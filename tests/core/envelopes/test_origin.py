@@ -55,5 +55,5 @@ def test_other_formats_name_the_codec_plugin(payload_format: PayloadFormat) -> N
     with pytest.raises(ConfigurationError) as caught:
         envelope_for(payload_format)
 
-    assert str(caught.value).startswith(f"There is no envelope in {payload_format.name}: ")
+    assert str(caught.value).startswith(f"there is no envelope in {payload_format.name}: ")
     assert f"an entry point '{payload_format.value}' in the group 'spa_core.codecs'" in str(caught.value)

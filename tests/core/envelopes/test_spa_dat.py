@@ -360,7 +360,7 @@ def test_fields_that_do_not_fit_are_refused(changes: dict[str, Any], reason: str
     with pytest.raises(EncodeError) as caught:
         SpaDatEnvelope().wrap(full(**changes))
 
-    assert str(caught.value).startswith(f"The message for 'plants/north' does not fit the spa-dat envelope: {reason}")
+    assert str(caught.value).startswith(f"the message for 'plants/north' does not fit the spa-dat envelope: {reason}")
     assert caught.value.content_type == "text/plain"
 
 

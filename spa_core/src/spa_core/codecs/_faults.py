@@ -27,7 +27,7 @@ def decode_error(
     """Return the error for a payload that *cause* says cannot be read."""
     part = f"{_part(content_type, is_key=is_key)} of {len(payload)} bytes"
     return DecodeError(
-        f"The {part} on '{topic}' cannot be read as {_name(wanted)}: {_words(cause)}", content_type=content_type
+        f"the {part} on {topic!r} cannot be read as {_name(wanted)}: {_words(cause)}", content_type=content_type
     )
 
 
@@ -37,7 +37,7 @@ def encode_error(
     """Return the error for a value that *cause* says cannot be written."""
     part = _part(content_type, is_key=is_key)
     return EncodeError(
-        f"A value of type {_name(type(value))} cannot be written as the {part} for '{topic}': {_words(cause)}",
+        f"a value of type {_name(type(value))} cannot be written as the {part} for {topic!r}: {_words(cause)}",
         content_type=content_type,
         hint=hint,
     )
@@ -49,10 +49,10 @@ def unknown_content_type_error(
     """Return the error for a content type without a codec, or whose plugin failed with *cause*."""
     shown = _shortened(content_type)
     if cause is not None:
-        text = f"The codec installed for content type '{shown}' cannot be used: {_words(cause)}"
+        text = f"the codec for content type {shown!r} cannot be used: {_words(cause)}"
         return UnknownContentTypeError(text, content_type=content_type, installed=installed)
     return UnknownContentTypeError(
-        f"No codec is installed for content type '{shown}', only for {', '.join(installed)}",
+        f"no codec is installed for content type {shown!r}; installed are: {', '.join(installed)}",
         content_type=content_type,
         installed=installed,
         hint=_way_out(content_type, installed),

@@ -127,7 +127,7 @@ def _claims(codecs: Iterable[Codec]) -> dict[str, Codec]:
             if first is not codec:
                 names = sorted((_name(first), _name(codec)))
                 raise PluginConflictError(
-                    f"Two codecs claim content type '{essence}': {' and '.join(names)}",
+                    f"the content type {essence!r} is claimed by {' and '.join(names)}",
                     plugin=essence,
                     distributions=names,
                     hint="Give only one of them",
@@ -142,7 +142,7 @@ def _checked(codec: object) -> Codec:
         )
     content_types = cast("object", codec.content_types)
     if not isinstance(content_types, tuple):
-        raise ConfigurationError(f"The content_types of {_name(codec)} must be a tuple")
+        raise ConfigurationError(f"the content_types of {_name(codec)} must be a tuple")
     return codec
 
 

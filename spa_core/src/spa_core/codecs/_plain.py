@@ -39,7 +39,7 @@ class TextCodec:
         try:
             self._charset = codecs.lookup(charset).name
         except (LookupError, ValueError) as cause:
-            raise ParameterError(f"Unknown charset {charset!r}", parameter="charset") from cause
+            raise ParameterError(f"unknown charset {charset!r}", parameter="charset") from cause
 
     def encode(self, value: object, *, topic: str, headers: MutableMapping[str, str], is_key: bool) -> bytes:
         """

@@ -61,7 +61,7 @@ def envelope_for(payload_format: PayloadFormat) -> Envelope:
     if payload_format is PayloadFormat.JSON:
         return SpaDatEnvelope()
     raise ConfigurationError(
-        f"There is no envelope in {payload_format.name}: in SPA, codecs bring the formats of payloads",
+        f"there is no envelope in {payload_format.name}: in SPA, codecs bring the formats of payloads",
         hint=f"Install a distribution with an entry point '{payload_format.value}' in the group 'spa_core.codecs', "
         "give a URL or a plain config instead of a SocketConfig, and publish with that codec's content type",
     )
@@ -73,7 +73,7 @@ def _payload_format(given: object) -> PayloadFormat:
     except ValueError:
         allowed = [known.value for known in PayloadFormat]
         raise ParameterError(
-            f"Unknown payload format {given!r}, only {', '.join(allowed)}",
+            f"unknown payload format {given!r}; allowed are: {', '.join(allowed)}",
             parameter="payload_format",
             allowed=allowed,
             hint=did_you_mean(str(given), allowed),

@@ -99,7 +99,9 @@ class SpaDatEnvelope:
     def __init__(self, dialect: Dialect = "0.4") -> None:
         if dialect not in _DIALECTS:
             raise ParameterError(
-                f"spa-dat has no dialect {dialect!r}, only 0.3 and 0.4", parameter="dialect", allowed=_DIALECTS
+                f"spa-dat has no dialect {dialect!r}; allowed are: {', '.join(_DIALECTS)}",
+                parameter="dialect",
+                allowed=_DIALECTS,
             )
         self.dialect: Final = dialect
         self._reply_dialects = _ReplyDialects(_REQUESTS_REMEMBERED)
@@ -226,7 +228,7 @@ def _quality_of_service(message: SpaMessage) -> int:
 
 def _misfit(message: SpaMessage, reason: str, *, hint: str | None = None) -> EncodeError:
     return EncodeError(
-        f"The message for '{message.topic}' does not fit the spa-dat envelope: {reason}",
+        f"the message for {message.topic!r} does not fit the spa-dat envelope: {reason}",
         content_type=message.content_type,
         hint=hint,
     )
