@@ -1,17 +1,18 @@
 """
 What a transport declares about itself, and the checks that keep callers to it.
 
-Core asks capabilities, never a broker's name, and asks before any I/O: what is not declared is refused with one sentence
-where the application is wired, not on its first message.
+Core asks capabilities, never a broker's name, and asks before any I/O: what is not declared is refused with one
+sentence where the application is wired, not on its first message.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from spa_core.errors import CapabilityError, MessageTooLargeError
+from spa_core.message import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from spa_core.transport.contract import SubscriptionSpec
 
 __all__ = ["Capabilities", "check_subscription", "message_check"]
+
+# What a message's field is while the sender has not set it; an empty key and a ttl of 0 are set.
+_ABSENT: Final[dict[str, object]] = {"headers": NO_HEADERS, "key": None, "ttl": None, "retain": False}
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +105,13 @@ def check_subscription(capabilities: Capabilities, spec: SubscriptionSpec, *, tr
     """
     asked = ", ".join(spec.topics)
     if spec.group is not None and not capabilities.groups:
-        _refuse("groups", f"group {spec.group!r} on {asked}", transport, "Leave group= out: every instance then gets all")
+        _refuse(
+            "groups", f"group {spec.group!r} on {asked}", transport, "Leave group= out: every instance then gets all"
+        )
     if spec.group is None and not spec.reply and not capabilities.fanout:
-        _refuse("fanout", f"every message of {asked} for each instance", transport, "Name a group= to share the messages")
+        _refuse(
+            "fanout", f"every message of {asked} for each instance", transport, "Name a group= to share the messages"
+        )
     if capabilities.wildcards == "none" and not spec.reply:
         for topic in spec.topics:
             if "+" in topic or "#" in topic:
@@ -119,14 +127,14 @@ def message_check(capabilities: Capabilities, *, transport: str) -> Callable[[Sp
     Returns:
         A function that raises ``CapabilityError`` for a field that would be lost, or ``MessageTooLargeError``.
     """
-    missing = tuple(name for name in ("headers", "key", "ttl", "retain") if not getattr(capabilities, name))
+    missing = [(name, absent) for name, absent in _ABSENT.items() if not getattr(capabilities, name)]
     limit = capabilities.max_payload
     if not missing and limit is None and capabilities.unicode_topics:
         return None
 
     def check(message: SpaMessage) -> None:
-        for name in missing:
-            if getattr(message, name):
+        for name, absent in missing:
+            if getattr(message, name) != absent:
                 _refuse(name, f"a message with {name} on {message.topic!r}", transport, f"Publish it without {name}=")
         if limit is not None and len(message.payload) > limit:
             raise MessageTooLargeError(
