@@ -76,7 +76,7 @@ def read_signature(
 def handler_name(handler: object) -> str:
     """Return the name a handler is known by."""
     inner = getattr(handler, "func", handler)
-    return getattr(inner, "__qualname__", None) or type(inner).__qualname__
+    return getattr(inner, "__name__", None) or type(inner).__name__
 
 
 class _Reading:

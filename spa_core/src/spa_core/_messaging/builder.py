@@ -25,7 +25,7 @@ class MessageFields(TypedDict, total=False):
     correlation_id: str | None
     message_id: str | None
     timestamp: float | None
-    key: bytes | str | None
+    key: object
     headers: Mapping[str, str]
     quality_of_service: int | None
     retain: bool
@@ -36,8 +36,8 @@ class MessageBuilder:
     """
     Makes messages that carry the application's identity; injected into handlers as ``message_builder``.
 
-    ``bytes`` and ``str`` payloads are taken as they are, already encoded; every other object is encoded in its
-    ``content_type`` (the application's default, JSON, if none is given).
+    ``bytes`` and ``str`` payloads and keys are taken as they are, already encoded; every other object is encoded in its
+    ``content_type`` (JSON if none is given).
 
     Example:
         >>> from spa_core.codecs import CodecRegistry
@@ -61,8 +61,10 @@ class MessageBuilder:
             EncodeError: *payload* cannot be written in the content type.
             UnknownContentTypeError: No codec is installed for the content type.
         """
-        kind = type(payload)
-        if kind is not bytes and kind is not str:
+        key = fields.get("key")
+        if key is not None and not isinstance(key, (bytes, str)):
+            fields["key"] = self._encode_key(topic, key, fields)
+        if type(payload) is not bytes and (type(payload) is not str or "content_type" in fields):
             return self._encode(topic, payload, fields)
         fields.setdefault("client_id", self.client_id)
         fields.setdefault("client_name", self.client_name)
@@ -75,3 +77,10 @@ class MessageBuilder:
         if headers:
             values["headers"] = headers
         return SpaMessage(topic=topic, payload=body, content_type=content_type, **values)
+
+    def _encode_key(self, topic: str, key: object, fields: MessageFields) -> bytes | None:
+        headers = dict(fields.get("headers", NO_HEADERS))
+        encoded = self._codecs.encode_key(key, fields.get("content_type"), topic=topic, headers=headers)
+        if headers:
+            fields["headers"] = headers
+        return encoded

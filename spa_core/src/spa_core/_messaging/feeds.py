@@ -15,7 +15,7 @@ from spa_core._groups import collapsing
 from spa_core.errors import DisconnectedError, EndOfSubscription
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from types import TracebackType
 
     from anyio.abc import TaskGroup, TaskStatus
@@ -63,6 +63,7 @@ class Feeds:
         self._hosts = anyio.create_task_group()
         self._hosted: list[Feed] = []
         self._feeds: dict[frozenset[str], Feed] = {}
+        self._claimed = False
         self._consumer: tuple[TaskGroup, Intake] | None = None
         self._stopping = anyio.Event()
 
@@ -108,11 +109,20 @@ class Feeds:
         """Return the topics of each feed."""
         return list(self._feeds)
 
-    async def consume(self, intake: Intake) -> None:
-        """Run *intake* on every feed, those added later included, until fetching is stopped and all intakes ended."""
-        if self._consumer is not None:
+    def claim(self) -> Callable[[Intake], Coroutine[Any, Any, None]]:
+        """
+        Return what runs an intake on every feed, those added later included, until fetching is stopped and all ended.
+
+        Raises:
+            RuntimeError: Somebody has claimed the messages before: they can go to one place only.
+        """
+        if self._claimed:
             message = "the socket's messages are consumed already: by its queue, an iteration or an application"
             raise RuntimeError(message)
+        self._claimed = True
+        return self._consume_all
+
+    async def _consume_all(self, intake: Intake) -> None:
         with collapsing():
             await self._consume(intake)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Outgoing:
-    """Validation, identity, hooks, capability checks and the envelope, in this order."""
+    """Identity, hooks, validation, capability checks and the envelope, in this order."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class Outgoing:
             CapabilityError: The message holds what the transport cannot carry.
             EncodeError: The envelope cannot hold the payload.
         """
-        validate_topic(message.topic)
         if message.client_id is None:
             identity = self._identity
             name = message.client_name or identity.client_name
             message = message.replace(client_id=identity.client_id, client_name=name)
         for change in self._changes:
             message = change(message)
+        validate_topic(message.topic)
         if self._check is not None:
             self._check(message)
         return message if self._envelope is None else self._envelope.wrap(message)

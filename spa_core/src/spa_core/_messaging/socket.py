@@ -20,6 +20,7 @@ from spa_core._messaging.link import linked
 from spa_core._messaging.outgoing import Outgoing
 from spa_core._messaging.requests import ERROR_HEADER
 from spa_core.errors import RequestError, SocketClosedError
+from spa_core.message import SpaMessage
 from spa_core.topics import validate_filter
 from spa_core.transport import BatchPublisher, SubscriptionSpec, check_subscription
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from spa_core._messaging.iteration import MessageQueue
     from spa_core._messaging.link import Link
     from spa_core._messaging.provider import SocketProvider
-    from spa_core.message import SpaMessage
     from spa_core.transport import ConnectionEvent, ConnectionListener
 
 __all__ = ["SpaSocket"]
@@ -96,6 +96,7 @@ class SpaSocket:
             transport=provider.describe(),
         )
         self._link: Link | None = None
+        self._iterator: MessageIterator | None = None
         self._closing = AsyncExitStack()
 
     @property
@@ -158,12 +159,12 @@ class SpaSocket:
             >>> async def announce(socket: SpaSocket) -> None:
             ...     await socket.publish("plants/north/flow", {"litres": 100.6}, key="north")
         """
-        if type(message) is str:
+        if isinstance(message, str):
             message = self.message_builder(message, value, **fields)
         link = self._link
         if link is None:
             raise self._closed()
-        await link.transport.publish(self._outgoing.prepare(message))  # type: ignore[arg-type]  # a topic became a message above
+        await link.transport.publish(self._outgoing.prepare(message))
 
     async def publish_many(self, messages: Iterable[SpaMessage]) -> None:
         """
@@ -264,7 +265,7 @@ class SpaSocket:
 
         Args:
             request: The message that asks; its ``response_topic`` is published to, its ``correlation_id`` is kept.
-            value: As in :meth:`publish`.
+            value: As in :meth:`publish`; or a complete message, whose topic is replaced.
             **fields: As in :meth:`publish`.
 
         Raises:
@@ -274,7 +275,10 @@ class SpaSocket:
             text = f"the message on {request.topic!r} asks for no reply: it has no response topic"
             raise RequestError(text, topic=request.topic)
         fields.setdefault("correlation_id", request.correlation_id)
-        await self.publish(request.response_topic, value, **fields)
+        if isinstance(value, SpaMessage):
+            await self.publish(value.replace(topic=request.response_topic, **fields))
+        else:
+            await self.publish(request.response_topic, value, **fields)
 
     async def reply_error(self, request: SpaMessage, error: BaseException) -> None:
         """
@@ -303,11 +307,20 @@ class SpaSocket:
         return decoded
 
     def __aiter__(self) -> MessageIterator:
-        return MessageIterator(self.consume, self._opened().tasks)
+        if self._iterator is None:
+            link = self._opened()
+            self._iterator = MessageIterator(link.feeds.claim(), link.tasks)
+        return self._iterator
 
     async def consume(self, intake: Intake) -> None:
-        """Run *intake* on every subscription, later ones included, until :meth:`stop_fetching` and all have ended."""
-        await self._opened().feeds.consume(intake)
+        """
+        Run *intake* on every subscription, later ones included, until :meth:`stop_fetching` and all have ended.
+
+        Raises:
+            RuntimeError: The messages are consumed already: by the queue, an iteration or an application.
+            DisconnectedError: A subscription ended without having been asked to.
+        """
+        await self._opened().feeds.claim()(intake)
 
     async def stop_fetching(self) -> None:
         """Begin to drain: hand out nothing more; what is handed out can still be settled."""
@@ -327,7 +340,8 @@ class SpaSocket:
         if config.default_subscription_topics:
             await self.subscribe(config.default_subscription_topics, group=config.group)
         if self._queue is not None:
-            self._opened().tasks.start_soon(self.consume, into_queue(self._queue))
+            link = self._opened()
+            link.tasks.start_soon(link.feeds.claim(), into_queue(self._queue))
 
     def _connection_changed(self, event: ConnectionEvent) -> None:
         self.connected = event.state == "connected"
@@ -336,6 +350,7 @@ class SpaSocket:
 
     def _forget_link(self) -> None:
         self._link = None
+        self._iterator = None
 
     def _opened(self) -> Link:
         if self._link is None:
