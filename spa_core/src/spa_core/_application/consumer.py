@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from spa_core._application.applications import AbstractApplication
 from spa_core._application.binding import callable_handler, message_arguments
 from spa_core._application.signature import read_signature
+from spa_core._application.unprovided import Unprovided
 from spa_core._delivery.dead_letters import check_pattern
 from spa_core._delivery.handling import Consumer
 from spa_core._delivery.pipeline import ORDERINGS, Pipeline
@@ -18,6 +19,7 @@ from spa_core.transport import SubscriptionSpec, check_subscription
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from spa_core._application.signature import Signature
     from spa_core._delivery.pipeline import Ordering
     from spa_core._delivery.progress import Progress
     from spa_core._messaging.provider import SocketProvider
@@ -78,11 +80,10 @@ class ConsumerApplication(AbstractApplication):
         self.concurrency = concurrency
         self.ordering: Ordering = ordering
         self.policy = policy or FailurePolicy()
+        self._signature: Signature
         self.use_provider(socket_provider)
-        self._signature = read_signature(
-            async_callback, resources=self.resources, levels=self._level_names(), has_message=True
-        )
         self._pipeline = self._new_pipeline()
+        self._handles = False
 
     @property
     def templates(self) -> tuple[TopicTemplate, ...]:
@@ -101,13 +102,22 @@ class ConsumerApplication(AbstractApplication):
         return self._pipeline.progress
 
     def use_provider(self, provider: SocketProvider[Any]) -> None:
-        """Take the socket from *provider* from now on, with this application's own topics and group."""
+        """
+        Take the socket from *provider* from now on, with this application's own topics and group.
+
+        Raises:
+            SignatureError: The callback asks for what the provider's default topics do not give.
+            TopicError: One of them is not valid.
+        """
         topics = self._topics or provider.config.default_subscription_topics
         self._templates = tuple(TopicTemplate(topic) for topic in topics)
         filters = tuple(dict.fromkeys(template.filter for template in self._templates))
         group = self._group if self._group is not None else provider.config.group
         self.socket_provider = provider.overwrite_config(topics=filters, group=group)
         check_pattern(self._dead_letter_topic())
+        if topics or not isinstance(provider, Unprovided):
+            levels = self._level_names()
+            self._signature = read_signature(self.callback, resources=self.resources, levels=levels, has_message=True)
 
     def check(self) -> None:
         """
@@ -125,12 +135,16 @@ class ConsumerApplication(AbstractApplication):
 
     async def run_async(self) -> None:
         """Handle messages until fetching is stopped and those handed out are done."""
+        self._handles = True
         self._pipeline = self._new_pipeline()
         await self._pipeline.run(self._consumer(), self._live_socket().consume)
 
     async def drain(self) -> None:
-        """Fetch no more; the messages handed out are finished."""
-        await self._live_socket().stop_fetching()
+        """Fetch no more; the messages handed out are finished. A :meth:`run_async` of a subclass's own is cancelled."""
+        if self._handles:
+            await self._live_socket().stop_fetching()
+        else:
+            await super().drain()
 
     def _new_pipeline(self) -> Pipeline:
         prefetch = self.socket_provider.config.prefetch

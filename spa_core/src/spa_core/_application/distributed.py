@@ -11,10 +11,10 @@ from spa_core._application.applications import ProducerApplication
 from spa_core._application.consumer import ConsumerApplication
 from spa_core._application.health import health_of
 from spa_core._application.runner import SHUTDOWN_TIMEOUT, Runner
+from spa_core._application.unprovided import Unprovided, no_provider
 from spa_core._discovery.factory import SocketProviderFactory
 from spa_core._discovery.plugins import Plugins
 from spa_core._messaging.provider import SocketProvider
-from spa_core.errors import ConfigurationError
 from spa_core.url import Url
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class DistributedApplication:
         Raises:
             SignatureError: The handler asks for what it cannot get.
             TopicError: A topic is not valid.
-            ConfigurationError: Another argument cannot be used, or there is no provider.
+            ConfigurationError: Another argument cannot be used.
         """
         options = {
             "topics": topics,
@@ -179,7 +179,7 @@ class DistributedApplication:
 
         Raises:
             SignatureError: The function asks for what it cannot get.
-            ConfigurationError: Another argument cannot be used, or there is no provider.
+            ConfigurationError: Another argument cannot be used.
         """
         options = {
             "resources": {**(ressources or {}), **(resources or {})},
@@ -255,12 +255,14 @@ class DistributedApplication:
         Do what :meth:`start` does in a running event loop.
 
         Raises:
-            ConfigurationError: Something cannot work; nothing was opened.
+            ConfigurationError: Something cannot work, or a part has no provider; nothing was opened.
             Exception: What a handler or producer failed with for good, after all others were drained.
         """
         if self._runner is not None:
             message = "the application is running already"
             raise RuntimeError(message)
+        if self._on_default and self.default_socket_provider is None:
+            raise no_provider()
         self._runner = Runner(
             self.applications,
             plugins=self._plugins,
@@ -291,11 +293,7 @@ class DistributedApplication:
         provider: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str | None,
     ) -> None:
         own = None if provider is None else self._provider(provider)
-        chosen = own or self.default_socket_provider
-        if chosen is None:
-            message = "no socket provider: neither the application nor this part of it has one"
-            raise ConfigurationError(message, hint='Give one, for example DistributedApplication("memory://")')
-        application = make(chosen)
+        application = make(own or self.default_socket_provider or Unprovided())
         self.applications.append(application)
         if own is None:
             self._on_default.append(application)
