@@ -96,14 +96,15 @@ async def test_distributed_application(
     assert received == [b"100.6"]
 
 
-def test_distributed_application_without_provider() -> None:
-    """Without any provider registering a handler is an error, as it was a ``ValueError`` in the origin."""
+async def test_distributed_application_without_provider() -> None:
+    """Without any provider the start is an error, which is a ``ValueError`` as in the origin."""
     app = DistributedApplication(None)
 
+    @app.application(TOPIC)
     async def consumer(message: SpaMessage) -> None: ...
 
     with pytest.raises(ConfigurationError) as raised:
-        app.application(TOPIC)(consumer)
+        await app.start_async(handle_signals=False)
 
     assert isinstance(raised.value, ValueError)
 
