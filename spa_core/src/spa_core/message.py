@@ -10,6 +10,7 @@ import itertools
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -100,12 +101,18 @@ class SpaMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             msgspec.structs.force_setattr(self, "payload", _as_bytes(self.payload, "payload"))
         if self.key is not None and type(self.key) is not bytes:
             msgspec.structs.force_setattr(self, "key", _as_bytes(self.key, "key"))
-        if type(self.headers) is not MappingProxyType:
+        # A view given by the caller is copied too: its owner can still change what is under it.
+        if self.headers is not NO_HEADERS:
             msgspec.structs.force_setattr(self, "headers", MappingProxyType(dict(self.headers)))
 
     def __hash__(self) -> int:
         # Headers cannot be hashed; equal messages have equal topics and ids, so this stays consistent with equality.
         return hash((self.topic, self.message_id))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Read-only headers cannot be pickled, what is in them can.
+        fields = msgspec.structs.asdict(self) | {"headers": dict(self.headers)}
+        return partial(type(self), **fields), ()
 
     @classmethod
     def build(cls, topic: str, payload: bytes | str, **fields: Any) -> Self:
