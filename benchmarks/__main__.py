@@ -1,0 +1,47 @@
+"""``python -m benchmarks [NAME...] [--quick]``: measures and prints one table. It judges nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+
+from benchmarks import flat_memory, pipeline, publishing, request_reply, table, throughput
+from benchmarks.measure import results
+
+BENCHMARKS = {
+    module.BENCHMARK.name: module.BENCHMARK for module in (pipeline, throughput, request_reply, publishing, flat_memory)
+}
+QUICK = 0.02
+"""The part of the messages, and one round, of a run that only shows that everything works."""
+
+
+def main() -> None:
+    """Run the benchmarks that the command line names, or all."""
+    options = arguments()
+    rounds, scale = (1, QUICK) if options.quick else (options.rounds, 1.0)
+    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} processors; medians of", end=" ")
+    print(f"up to {rounds} rounds" + (", with few messages: no figures to rely on" if options.quick else ""))
+    print(table.head())
+    for name in options.names or BENCHMARKS:
+        for result in results(BENCHMARKS[name], rounds=rounds, scale=scale):
+            print(table.line(BENCHMARKS[name], result), flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Print what SPA's hot paths cost.")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all if none is given"
+    )
+    parser.add_argument("--quick", action="store_true", help="one round with few messages, to see that all works")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds to take the medians of (5)")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in BENCHMARKS:
+            parser.error(f"there is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    return options
+
+
+if __name__ == "__main__":
+    main()

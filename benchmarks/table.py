@@ -1,0 +1,42 @@
+"""The table that is printed; knows results and nothing of how they came about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.measure import Benchmark, Result
+
+_LINE = "{:11} {:34} {:>11} {:>8} {:>8} {:>8}  {}"
+
+
+def head() -> str:
+    """Return the line above all others."""
+    return _LINE.format("benchmark", "variant", "messages/s", "CPU µs", "p50 µs", "p99 µs", "remark")
+
+
+def line(benchmark: Benchmark, result: Result) -> str:
+    """Return the line of one variant."""
+    if result.missing:
+        return _LINE.format(benchmark.name, result.variant, "-", "-", "", "", result.missing)
+    return _LINE.format(
+        benchmark.name,
+        result.variant,
+        f"{result.rate:,.0f}",
+        _microseconds(result.cpu),
+        _microseconds(result.p50),
+        _microseconds(result.p99),
+        _remark(benchmark, result),
+    )
+
+
+def _microseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e6:.1f}"
+
+
+def _remark(benchmark: Benchmark, result: Result) -> str:
+    if result.growth is not None:
+        return f"grew by at most {result.growth / 2**10:,.0f} KiB after the first tenth; goal: {benchmark.goal}"
+    if result.ratio is not None:
+        return f"SPA is {result.ratio:.1f} times as fast"
+    return f"goal: {benchmark.goal}" if benchmark.goal else ""
