@@ -98,17 +98,21 @@ class AbstractApplication:
         self.socket: SpaSocket | None = None
         self.notices = Notices()
         self._builder: Callable[..., Any] | None = given["message_builder"]
-        self._entered: dict[str, Any] = {}
+        self._entered: dict[str, Any] | None = None
         self._run_scope: anyio.CancelScope | None = None
 
     @property
     def ressources(self) -> dict[str, Any]:
-        """The origin's spelling of :attr:`resources`."""
-        return self.resources
+        """What the callback gets by name: the entered values of :attr:`resources` while they are open, else these."""
+        return self.resources if self._entered is None else self._entered
+
+    @ressources.setter
+    def ressources(self, resources: Mapping[str, Any]) -> None:
+        self.resources = _merged(resources, None, self.name)
 
     @property
     def message_builder(self) -> Callable[..., Any]:
-        """Makes messages that carry this application's identity."""
+        """Makes messages that carry this application's identity; can be replaced."""
         if self._builder is not None:
             return self._builder
         if self.socket is not None:
@@ -116,6 +120,10 @@ class AbstractApplication:
         return MessageBuilder(self.socket_provider.codecs, client_id=self.client_id, client_name=self.name)
 
     @property
+    @message_builder.setter
+    def message_builder(self, builder: Callable[..., Any] | None) -> None:
+        self._builder = builder
+
     def progress(self) -> Progress | None:
         """What it has done with its messages; ``None`` for an application that handles none."""
         return None
@@ -221,17 +229,21 @@ class AbstractApplication:
             self._entered = await stack.enter_async_context(entered(self.resources, application=self.name))
             stack.push_async_callback(self._torn_down)
             yield
+            stack.callback(self._forget_entered)
 
     async def _torn_down(self) -> None:
         await _finish(self.teardown())
 
     def _constants(self, signature: Signature) -> dict[str, Any]:
         return constant_arguments(
+    def _forget_entered(self) -> None:
+        self._entered = None
+
             signature,
             socket=self._live_socket(),
             state=self.state,
             builder=self.message_builder,
-            resources=self._entered,
+            resources=self.ressources,
         )
 
     def _live_socket(self) -> SpaSocket:
@@ -246,15 +258,20 @@ class AbstractApplication:
 
 
 class ProducerApplication(AbstractApplication):
-    """An application that runs its callback once and ends with it."""
+    """An application that runs its callback once and ends with it. It listens to nothing unless the callback does."""
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         """Make a producer; the arguments are those of :class:`AbstractApplication`."""
         super().__init__(*args, **keywords)
         self._signature = read_signature(self.callback, resources=self.resources, levels=(), has_message=False)
 
+        self.use_provider(self.socket_provider)
     async def run_async(self) -> None:
         """Run the callback once."""
+    def use_provider(self, provider: SocketProvider[Any]) -> None:
+        """Take the socket from *provider* from now on, without its default topics: nobody would read their messages."""
+        self.socket_provider = provider.overwrite_config(topics=())
+
         call = callable_handler(self.callback, is_async=self._signature.is_async, threads=1)
         await call(**self._constants(self._signature))
 
