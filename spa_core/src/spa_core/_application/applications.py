@@ -119,11 +119,11 @@ class AbstractApplication:
             return self.socket.message_builder
         return MessageBuilder(self.socket_provider.codecs, client_id=self.client_id, client_name=self.name)
 
-    @property
     @message_builder.setter
     def message_builder(self, builder: Callable[..., Any] | None) -> None:
         self._builder = builder
 
+    @property
     def progress(self) -> Progress | None:
         """What it has done with its messages; ``None`` for an application that handles none."""
         return None
@@ -227,18 +227,18 @@ class AbstractApplication:
             await _finish(self.setup())
             self.socket = await stack.enter_async_context(self.socket or self.create_socket())
             self._entered = await stack.enter_async_context(entered(self.resources, application=self.name))
+            stack.callback(self._forget_entered)
             stack.push_async_callback(self._torn_down)
             yield
-            stack.callback(self._forget_entered)
 
     async def _torn_down(self) -> None:
         await _finish(self.teardown())
 
-    def _constants(self, signature: Signature) -> dict[str, Any]:
-        return constant_arguments(
     def _forget_entered(self) -> None:
         self._entered = None
 
+    def _constants(self, signature: Signature) -> dict[str, Any]:
+        return constant_arguments(
             signature,
             socket=self._live_socket(),
             state=self.state,
@@ -263,15 +263,15 @@ class ProducerApplication(AbstractApplication):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         """Make a producer; the arguments are those of :class:`AbstractApplication`."""
         super().__init__(*args, **keywords)
+        self.use_provider(self.socket_provider)
         self._signature = read_signature(self.callback, resources=self.resources, levels=(), has_message=False)
 
-        self.use_provider(self.socket_provider)
-    async def run_async(self) -> None:
-        """Run the callback once."""
     def use_provider(self, provider: SocketProvider[Any]) -> None:
         """Take the socket from *provider* from now on, without its default topics: nobody would read their messages."""
         self.socket_provider = provider.overwrite_config(topics=())
 
+    async def run_async(self) -> None:
+        """Run the callback once."""
         call = callable_handler(self.callback, is_async=self._signature.is_async, threads=1)
         await call(**self._constants(self._signature))
 
