@@ -89,9 +89,8 @@ class OffsetWatermark:
             return False
         unfinished, received = self._unfinished, self._received
         unfinished.remove(offset)
-        if received[0] == offset:
-            while received and received[0] not in unfinished:
-                self._next = received.popleft() + 1
+        while received and received[0] not in unfinished:
+            self._next = received.popleft() + 1
         return True
 
     def committable(self) -> int | None:
