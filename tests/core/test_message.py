@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spa_core.message import NO_HEADERS, SpaMessage
+from spa_core.message import NO_HEADERS, SpaMessage, _MessageIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,6 +205,14 @@ def test_ids_are_unique_after_a_fork() -> None:
     result = subprocess.run([sys.executable, "-c", FORKING], check=True, capture_output=True, text=True)
 
     assert result.stdout.split() == ["500", "500"]
+
+
+def test_ids_need_no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the platform cannot fork, there is nothing to watch for, and ids are as unique."""
+    monkeypatch.delattr(os, "register_at_fork", raising=False)
+    ids = _MessageIds()
+
+    assert ids.next() != ids.next()
 
 
 def test_a_message_is_stamped_when_it_is_made() -> None:
