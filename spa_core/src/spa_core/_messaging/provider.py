@@ -15,6 +15,8 @@ from spa_core.codecs import CodecRegistry
 from spa_core.config import TransportConfig, describe_config, replace_config, validate_config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from spa_core._messaging.iteration import MessageQueue
     from spa_core.envelopes import Envelope
     from spa_core.transport import Capabilities, ConnectionListener, TransportSocket
@@ -95,9 +97,18 @@ class SocketProvider(ABC, Generic[ConfigT_co]):
         """
         return self._with(config=replace_config(self.config, **changes))
 
-    def rebuild(self, **changes: Any) -> Self:
-        """Do what :meth:`overwrite_config` does (the name of the origin's 0.4)."""
-        return self.overwrite_config(**changes)
+    def rebuild(self, topics: str | Iterable[str] | None = None, **changes: Any) -> Self:
+        """
+        Do what :meth:`overwrite_config` does, under the name it has in the origin's 0.3 and 0.4.
+
+        Args:
+            topics: The default topics; ``None`` keeps those of this provider, as the origin does.
+            **changes: Further fields of the configuration.
+
+        Raises:
+            ParameterError: A name or a value does not fit; names the nearest field.
+        """
+        return self.overwrite_config(**({} if topics is None else {"topics": topics}), **changes)
 
     def with_codecs(self, codecs: CodecRegistry) -> Self:
         """Return a new provider whose sockets use *codecs*."""

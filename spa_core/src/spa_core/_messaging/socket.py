@@ -138,7 +138,7 @@ class SpaSocket:
                 return await self._closing.__aexit__(exc_type, exc, traceback)
             return await self._closing.__aexit__(None, None, None)
 
-    async def publish(self, message: SpaMessage | str, value: object = b"", /, **fields: Unpack[MessageFields]) -> None:
+    async def publish(self, message: SpaMessage | str, value: object = b"", **fields: Unpack[MessageFields]) -> None:
         """
         Publish a message, or a value to a topic; return once it is accepted at the transport's confirm level.
 
@@ -183,15 +183,15 @@ class SpaSocket:
         for message in prepared:
             await transport.publish(message)
 
-    async def subscribe(self, topics: str | Iterable[str], *, group: str | None = None) -> None:
+    async def subscribe(self, topic: str | Iterable[str], *, group: str | None = None) -> None:
         """
         Subscribe; once it returns, every message published from then on arrives.
 
-        A message that matches several of the *topics* of one call arrives once. Subscribing to the same topics again
+        A message that matches several topics of one call arrives once. Subscribing to the same topics again
         does nothing.
 
         Args:
-            topics: One topic or filter, or several.
+            topic: One topic or filter, or several.
             group: Share the messages with the other members of this group.
 
         Raises:
@@ -201,12 +201,12 @@ class SpaSocket:
             SocketClosedError: The socket is not open.
         """
         feeds = self._opened().feeds
-        filters = tuple(dict.fromkeys(validate_filter(topic) for topic in _as_tuple(topics)))
+        filters = tuple(dict.fromkeys(map(validate_filter, _as_tuple(topic))))
         spec = SubscriptionSpec(topics=filters, group=group, prefetch=self._provider.config.prefetch)
         check_subscription(self._provider.capabilities, spec, transport=self._provider.describe())
         await feeds.add(spec)
 
-    async def unsubscribe(self, topics: str | Iterable[str]) -> None:
+    async def unsubscribe(self, topic: str | Iterable[str]) -> None:
         """
         Leave a subscription, named by the topics of its :meth:`subscribe` call; messages handled already stay handled.
 
@@ -215,7 +215,7 @@ class SpaSocket:
             SocketClosedError: The socket is not open.
         """
         feeds = self._opened().feeds
-        wanted = frozenset(_as_tuple(topics))
+        wanted = frozenset(_as_tuple(topic))
         if not await feeds.remove(wanted):
             known = "; ".join(", ".join(sorted(topics)) for topics in feeds.topic_sets()) or "none"
             message = f"no subscription to exactly {', '.join(sorted(wanted))}; there are: {known}"
@@ -225,7 +225,6 @@ class SpaSocket:
         self,
         message: SpaMessage | str,
         value: object = b"",
-        /,
         *,
         timeout: float | None = None,
         **fields: Unpack[MessageFields],
