@@ -130,7 +130,10 @@ class Runner:
         except Exception as error:
             if not opened.told:
                 raise
-            logger.exception("%s failed; the other applications are drained", application.name)
+            # One line: the traceback comes with the error itself, which is raised when the others are drained.
+            logger.error(  # noqa: TRY400
+                "%s failed, the other applications are drained: %s: %s", application.name, type(error).__name__, error
+            )
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
