@@ -162,7 +162,7 @@ class ConsumerApplication(AbstractApplication):
                 templates=self._templates,
             ),
             call=callable_handler(self.callback, is_async=signature.is_async, threads=self.concurrency),
-            publish=socket.publish,
+            publish=socket.publish_letter,
             reply=socket.reply,
             reply_error=socket.reply_error,
             policy=self.policy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spa_core.errors import EncodeError
 from spa_core.topics import validate_topic
 from spa_core.transport import message_check
 
@@ -34,9 +35,13 @@ class Outgoing:
         self._honours_ttl = capabilities.ttl
         self._envelope = envelope
 
-    def prepare(self, message: SpaMessage) -> SpaMessage:
+    def prepare(self, message: SpaMessage, *, must_fit: bool = True) -> SpaMessage:
         """
         Return the message as the transport is to send it.
+
+        Args:
+            message: The message.
+            must_fit: Whether it has to go into the envelope; if not, what the envelope cannot hold goes out without it.
 
         Raises:
             TopicError: The topic is not valid to publish to.
@@ -52,7 +57,14 @@ class Outgoing:
         validate_topic(message.topic)
         if self._check is not None:
             self._check(message)
-        return message if self._envelope is None else self._envelope.wrap(message)
+        if self._envelope is None:
+            return message
+        try:
+            return self._envelope.wrap(message)
+        except EncodeError:
+            if must_fit:
+                raise
+            return message
 
     def expiring(self, message: SpaMessage, seconds: float) -> SpaMessage:
         """Return a request that nobody handles after its requester has given up, where the transport can do that."""

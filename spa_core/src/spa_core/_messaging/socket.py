@@ -160,7 +160,7 @@ class SpaSocket:
             ...     await socket.publish("plants/north/flow", {"litres": 100.6}, key="north")
         """
         if isinstance(message, str):
-            message = self.message_builder(message, value, **fields)
+            message = self.message_builder.make(message, value, fields)  # type: ignore[arg-type]  # a typed dict is a dict
         link = self._link
         if link is None:
             raise self._closed()
@@ -182,6 +182,14 @@ class SpaSocket:
             return
         for message in prepared:
             await transport.publish(message)
+
+    async def publish_letter(self, letter: SpaMessage) -> None:
+        """
+        Publish a dead letter: as :meth:`publish`, but without the envelope where that cannot hold the payload.
+
+        What arrived outside of the envelope need not fit into it; its letter must be published all the same.
+        """
+        await self._opened().transport.publish(self._outgoing.prepare(letter, must_fit=False))
 
     async def subscribe(self, topic: str | Iterable[str], *, group: str | None = None) -> None:
         """
@@ -249,7 +257,7 @@ class SpaSocket:
             SocketClosedError: The socket is not open.
         """
         if isinstance(message, str):
-            message = self.message_builder(message, value, **fields)
+            message = self.message_builder.make(message, value, fields)  # type: ignore[arg-type]  # a typed dict is a dict
         seconds = self._provider.config.request_timeout if timeout is None else timeout
         link = self._opened()
 
