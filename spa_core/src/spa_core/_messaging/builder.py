@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from spa_core.message import NO_HEADERS, SpaMessage
+from spa_core.message import SpaMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,25 +61,37 @@ class MessageBuilder:
             EncodeError: *payload* cannot be written in the content type.
             UnknownContentTypeError: No codec is installed for the content type.
         """
+        return self.make(topic, payload, fields)  # type: ignore[arg-type]  # a typed dict is a dict
+
+    def make(self, topic: str, payload: object, fields: dict[str, Any]) -> SpaMessage:
+        """
+        Make a message of *fields*, which is used up: on the way of every message, one dict has to do.
+
+        Raises:
+            EncodeError: *payload* or the key cannot be written in the content type.
+            UnknownContentTypeError: No codec is installed for the content type.
+        """
         key = fields.get("key")
-        if key is not None and not isinstance(key, (bytes, str)):
-            fields["key"] = self._encode_key(topic, key, fields)
+        if key is not None and type(key) is not bytes:
+            fields["key"] = key.encode() if type(key) is str else self._encode_key(topic, key, fields)
         if type(payload) is not bytes and (type(payload) is not str or "content_type" in fields):
-            return self._encode(topic, payload, fields)
+            payload = self._encode(topic, payload, fields)
         fields.setdefault("client_id", self.client_id)
         fields.setdefault("client_name", self.client_name)
-        return SpaMessage(topic=topic, payload=payload, **fields)  # type: ignore[arg-type]  # str is stored as bytes
+        fields["topic"] = topic
+        fields["payload"] = payload
+        return SpaMessage(**fields)
 
-    def _encode(self, topic: str, value: object, fields: MessageFields) -> SpaMessage:
-        headers = dict(fields.pop("headers", NO_HEADERS))
-        body, content_type = self._codecs.encode(value, fields.pop("content_type", None), topic=topic, headers=headers)
-        values: dict[str, Any] = {"client_id": self.client_id, "client_name": self.client_name, **fields}
+    def _encode(self, topic: str, value: object, fields: dict[str, Any]) -> bytes:
+        headers = dict(fields["headers"]) if "headers" in fields else {}
+        payload, content_type = self._codecs.encode(value, fields.get("content_type"), topic=topic, headers=headers)
+        fields["content_type"] = content_type
         if headers:
-            values["headers"] = headers
-        return SpaMessage(topic=topic, payload=body, content_type=content_type, **values)
+            fields["headers"] = headers
+        return payload
 
-    def _encode_key(self, topic: str, key: object, fields: MessageFields) -> bytes | None:
-        headers = dict(fields.get("headers", NO_HEADERS))
+    def _encode_key(self, topic: str, key: object, fields: dict[str, Any]) -> bytes | None:
+        headers = dict(fields["headers"]) if "headers" in fields else {}
         encoded = self._codecs.encode_key(key, fields.get("content_type"), topic=topic, headers=headers)
         if headers:
             fields["headers"] = headers

@@ -126,8 +126,10 @@ class CodecRegistry:
             return b"", None
         if isinstance(value, str):
             return self._encode_text(value, content_type, topic, headers, is_key=is_key), content_type
-        content_type = content_type or self.default_content_type
-        codec = self.codec_for(content_type)
+        if content_type:
+            codec = self.codec_for(content_type)
+        else:
+            codec, content_type = self._default, self.default_content_type
         return _encoded(codec, value, content_type, topic, headers, is_key=is_key), content_type
 
     def encode_key(
