@@ -85,7 +85,7 @@ class _Sequence:
         self._slot = progress.new_slot()
         self._batch_size = batch_size
         # Several subscriptions pull side by side, but only one handler may run. Taken once for each batch.
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
 
     async def intake(self, subscription: Subscription) -> None:
         handle, slot = self._handle, self._slot
