@@ -113,6 +113,8 @@ class Runner:
             if self._opening.cancel_called or self._errors:
                 # Those that are open already are closed in good order before anything is raised.
                 self._cancel_all()
+            else:
+                logger.info("running: %s", ", ".join(application.name for application in self._applications))
             self._go.set()
 
     async def _open_all(self, lives: TaskGroup) -> None:
