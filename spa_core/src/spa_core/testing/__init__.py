@@ -1,0 +1,1 @@
+"""Tools for proving transports and testing applications; needs the extra ``spa-core[testing]``."""

@@ -1,0 +1,90 @@
+"""What a scenario is: one claim about a transport, and the capabilities that gate it. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from spa_core.transport import Capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Scenario", "missing_capability", "scenario", "scenario_of"]
+
+ScenarioT = TypeVar("ScenarioT", bound=Callable[..., Awaitable[None]])
+
+_MARK: Final = "spa_scenario"
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One claim about a transport.
+
+    Attributes:
+        name: The method's name, ``test_...``.
+        group: The group it belongs to, such as ``"settlement"``.
+        claim: What it proves, in one sentence.
+        needs: Capabilities it is gated by: ``"retain"`` (declared at all), ``"ordering>=key"`` (at least so much).
+        hook: The suite's hook it needs, such as ``"restart_broker"``; ``None`` if none.
+        provisional: New in this minor release: a failure is reported, and does not fail the suite yet.
+    """
+
+    name: str
+    group: str
+    claim: str
+    needs: tuple[str, ...] = ()
+    hook: str | None = None
+    provisional: bool = False
+
+
+def scenario(*needs: str, hook: str | None = None, provisional: bool = False) -> Callable[[ScenarioT], ScenarioT]:
+    """
+    Mark a method as a scenario; its docstring is the claim, its module the group.
+
+    Raises:
+        TypeError: It has no docstring, or a need names no capability.
+    """
+
+    def mark(method: ScenarioT) -> ScenarioT:
+        claim = " ".join((method.__doc__ or "").split())
+        if not claim:
+            message = f"scenario {method.__name__} needs a docstring that states its claim"
+            raise TypeError(message)
+        for need in needs:
+            _met(Capabilities(), need)
+        group = method.__module__.rpartition(".")[2]
+        made = Scenario(name=method.__name__, group=group, claim=claim, needs=needs, hook=hook, provisional=provisional)
+        setattr(method, _MARK, made)
+        return method
+
+    return mark
+
+
+def scenario_of(method: object) -> Scenario | None:
+    """Return what a method claims, or ``None`` if it is no scenario."""
+    found: Scenario | None = getattr(method, _MARK, None)
+    return found
+
+
+def missing_capability(capabilities: Capabilities, needs: Iterable[str]) -> str | None:
+    """Return the first need that *capabilities* do not declare, or ``None``."""
+    return next((need for need in needs if not _met(capabilities, need)), None)
+
+
+def _met(capabilities: Capabilities, need: str) -> bool:
+    name, _, least = need.partition(">=")
+    if name not in Capabilities.__struct_fields__:
+        message = f"no such capability: {name!r}"
+        raise TypeError(message)
+    value: Any = getattr(capabilities, name)
+    if not least:
+        return value not in (False, None, "none")
+    # The literal's own order is the scale, from nothing to most.
+    scale = get_args(get_type_hints(Capabilities)[name])
+    if least not in scale:
+        message = f"{name} has no level {least!r}, only {', '.join(map(str, scale))}"
+        raise TypeError(message)
+    return scale.index(value) >= scale.index(least)

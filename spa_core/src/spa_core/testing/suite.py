@@ -1,0 +1,73 @@
+"""
+The conformance suite: subclass it, say how to make a provider, and pytest proves what the transport declares.
+
+Declared is enforced; undeclared is skipped, with the reason; undeclared but working is a failure ("declare it").
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from spa_core.testing.kit import Kit
+from spa_core.testing.scenario import Scenario, missing_capability, scenario_of
+from spa_core.testing.scenarios.settlement import Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spa_core import SocketProvider
+
+__all__ = ["TransportSuite"]
+
+
+class TransportSuite(Settlement):
+    """
+    Every guarantee of the transport contract, one test each.
+
+    Example:
+        ::
+
+            class TestAcme(TransportSuite):
+                def make_provider(self) -> SocketProvider:
+                    return AcmeSocketProvider(AcmeConfig(port=7000))
+
+    Attributes:
+        seed: Seeds what is random in scenarios.
+        timeout_multiplier: For slow brokers and machines.
+    """
+
+    seed: ClassVar[int] = 0
+    timeout_multiplier: ClassVar[float] = 1.0
+    pytestmark: ClassVar[list[pytest.MarkDecorator]] = [pytest.mark.anyio]
+
+    @abstractmethod
+    def make_provider(self) -> SocketProvider[Any]:
+        """Make a provider for a broker that is running; called once for each scenario."""
+
+    @classmethod
+    def scenarios(cls) -> Iterator[Scenario]:
+        """Return every scenario of the suite, by name."""
+        for name in sorted(dir(cls)):
+            found = scenario_of(getattr(cls, name))
+            if found is not None:
+                yield found
+
+    def make_kit(self) -> Kit:
+        """Make the tools of one scenario."""
+        return Kit(self.make_provider(), seed=self.seed, timeout_multiplier=self.timeout_multiplier)
+
+    @pytest.fixture
+    def kit(self, request: pytest.FixtureRequest) -> Kit:
+        """The tools of the scenario that runs now; skips it if the transport does not declare what it needs."""
+        kit = self.make_kit()
+        found = scenario_of(request.function)
+        if found is not None:
+            need = missing_capability(kit.capabilities, found.needs)
+            if need is not None:
+                pytest.skip(f"{kit.provider.describe()} does not declare {need}")
+            if found.hook is not None and getattr(self, found.hook, None) is None:
+                pytest.skip(f"the suite has no {found.hook}()")
+        return kit

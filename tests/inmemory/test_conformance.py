@@ -1,0 +1,19 @@
+"""The in-memory transport under the conformance suite, on asyncio and on trio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spa_core.testing.suite import TransportSuite
+from spa_inmemory import MemoryConfig, MemorySocketProvider
+
+if TYPE_CHECKING:
+    from spa_core import SocketProvider
+
+
+class TestMemory(TransportSuite):
+    """The guarantees of ``memory://``."""
+
+    def make_provider(self) -> SocketProvider[MemoryConfig]:
+        """Make a provider whose broker the scenarios share one after the other."""
+        return MemorySocketProvider(MemoryConfig(name="conformance"))
