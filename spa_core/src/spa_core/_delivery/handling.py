@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 import msgspec
 
-from spa_core._delivery.dead_letters import dead_letter, is_dead_letter_of
+from spa_core._delivery.dead_letters import DeadLetters
 from spa_core._delivery.policy import FailurePolicy
+from spa_core._failures import described, is_failure
 from spa_core._groups import sole_error
 from spa_core.errors import CodecError, HandlerFailedError, RejectError
 from spa_core.message import SpaMessage
@@ -31,6 +32,9 @@ logger = logging.getLogger("spa_core.delivery")
 Bind: TypeAlias = Callable[["SpaMessage"], dict[str, Any]]
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 OnSettled: TypeAlias = Callable[["SpaMessage", Outcome, float], None]
+
+LEAST_HOLD: Final = 1.0
+"""Seconds at least before a refused dead letter is tried again, so that no policy makes a hot loop of it."""
 
 
 class Consumer(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,12 @@ class Handling:
         self._bind = consumer.bind
         self._call = consumer.call
         self._on_settled = consumer.on_settled
+        self._letters = DeadLetters(
+            consumer.dead_letter_topic,
+            application=consumer.name,
+            group=consumer.group,
+            capabilities=consumer.capabilities,
+        )
 
     async def handle(self, delivery: Delivery, slot: Slot) -> None:
         """
@@ -91,16 +101,23 @@ class Handling:
             result = await self._call(**self._bind(message))
             if result is not None and message.response_topic is not None:
                 await self._consumer.reply(message, result)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is the policy's business
-            await self._recover(delivery, error, slot)
-        except BaseException:
-            self._counts.cancelled += 1
-            slot.message = None
-            raise
+        except BaseException as error:
+            if not is_failure(error):
+                self._counts.cancelled += 1
+                slot.message = None
+                raise
+            failure = error
         else:
             self._counts.handled += 1
             await self._settle(delivery, ACK, slot)
-        slot.message = None
+            slot.message = None
+            return
+        # Out of the except block, or each further error would drag the first one along as its context.
+        try:
+            await self._recover(delivery, failure, slot)
+        finally:
+            slot.message = None
+            del failure
 
     async def _settle(self, delivery: Delivery, outcome: Outcome, slot: Slot) -> None:
         applied = await delivery.settle(outcome)
@@ -108,7 +125,7 @@ class Handling:
         if applied and self._on_settled is not None:
             self._on_settled(delivery.message, outcome, now - slot.started)
 
-    async def _recover(self, delivery: Delivery, error: Exception, slot: Slot) -> None:
+    async def _recover(self, delivery: Delivery, error: BaseException, slot: Slot) -> None:
         try:
             attempts, last = await self._try_again(delivery, error)
             if last is None:
@@ -116,15 +133,11 @@ class Handling:
                 await self._settle(delivery, ACK, slot)
             else:
                 await self._give_up(delivery, last, attempts, slot)
-        except HandlerFailedError:
-            raise
         except anyio.get_cancelled_exc_class():
             self._counts.cancelled += 1
             raise
-        finally:
-            slot.message = None
 
-    async def _try_again(self, delivery: Delivery, error: Exception) -> tuple[int, Exception | None]:
+    async def _try_again(self, delivery: Delivery, error: BaseException) -> tuple[int, BaseException | None]:
         """Make the remaining attempts; return how many were made in all and the last error, ``None`` on success."""
         policy = self._consumer.policy
         attempts = 1
@@ -135,7 +148,9 @@ class Handling:
             self._counts.retried += 1
             try:
                 await self._attempt(delivery.message)
-            except Exception as again:  # noqa: BLE001 - as in handle()
+            except BaseException as again:
+                if not is_failure(again):
+                    raise
                 error = again
                 self._failed(delivery, error, attempts)
             else:
@@ -147,21 +162,20 @@ class Handling:
         if result is not None and message.response_topic is not None:
             await self._consumer.reply(message, result)
 
-    def _failed(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+    def _failed(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
         self._counts.failed += 1
         consumer = self._consumer
         # Only the last failure is a matter for an operator, and it is logged where it is decided what becomes of it.
         logger.info(
-            "%s: attempt %d of %d on %r failed: %s: %s",
+            "%s: attempt %d of %d on %r failed: %s",
             consumer.name,
             attempts,
             consumer.policy.attempts,
             delivery.message.topic,
-            type(error).__name__,
-            error,
+            described(error),
         )
 
-    async def _give_up(self, delivery: Delivery, error: Exception, attempts: int, slot: Slot) -> None:
+    async def _give_up(self, delivery: Delivery, error: BaseException, attempts: int, slot: Slot) -> None:
         consumer = self._consumer
         later = self._redeliver_after(delivery, error)
         if later is not None:
@@ -169,24 +183,24 @@ class Handling:
             await self._settle(delivery, Retry(later), slot)
         elif consumer.policy.then == "stop":
             raise HandlerFailedError(
-                f"{consumer.name} failed on {delivery.message.topic!r}: {type(error).__name__}: {error}",
+                f"{consumer.name} failed on {delivery.message.topic!r}: {described(error)}",
                 application=consumer.name,
                 topic=delivery.message.topic,
             ) from error
-        elif consumer.policy.then == "drop" or is_dead_letter_of(delivery.message, consumer.name):
+        elif consumer.policy.then == "drop" or self._letters.hold(delivery.message):
             await self._drop(delivery, error, attempts, slot)
         else:
             await self._bury(delivery, error, attempts, slot)
 
-    def _redeliver_after(self, delivery: Delivery, error: Exception) -> float | None:
+    def _redeliver_after(self, delivery: Delivery, error: BaseException) -> float | None:
         consumer = self._consumer
         stages = consumer.policy.redeliver_after
         if _is_final(error) or delivery.attempt is None or not consumer.capabilities.retry_delay:
             return None
         return stages[delivery.attempt - 1] if delivery.attempt <= len(stages) else None
 
-    async def _drop(self, delivery: Delivery, error: Exception, attempts: int, slot: Slot) -> None:
-        reason = f"{type(error).__name__}: {error}"
+    async def _drop(self, delivery: Delivery, error: BaseException, attempts: int, slot: Slot) -> None:
+        reason = described(error)
         logger.error(
             "%s: dropped a message on %r after %d attempt(s): %s",
             self._consumer.name,
@@ -199,34 +213,26 @@ class Handling:
         await self._tell_requester(delivery.message, error)
         await self._settle(delivery, Reject(reason), slot)
 
-    async def _bury(self, delivery: Delivery, error: Exception, attempts: int, slot: Slot) -> None:
+    async def _bury(self, delivery: Delivery, error: BaseException, attempts: int, slot: Slot) -> None:
         """Publish the dead letter, then settle; while it cannot be published the message is kept, never lost."""
         consumer = self._consumer
-        letter = dead_letter(
-            delivery.message,
-            error,
-            pattern=consumer.dead_letter_topic,
-            application=consumer.name,
-            group=consumer.group,
-            attempts=attempts,
-        )
+        letter = self._letters.letter(delivery.message, error, attempts=attempts)
         tries = 0
         while (refusal := await self._refused(letter)) is not None:
             tries += 1
-            pause = consumer.policy.pause(after=max(tries, delivery.attempt or 1))
+            pause = max(LEAST_HOLD, consumer.policy.pause(after=max(tries, delivery.attempt or 1)))
             self._held(delivery, letter, refusal, pause)
             if consumer.capabilities.retry_delay:
                 await self._settle(delivery, Retry(pause), slot)
                 return
             await anyio.sleep(pause)
         logger.error(
-            "%s: message on %r dead-lettered to %r after %d attempt(s): %s: %s",
+            "%s: message on %r dead-lettered to %r after %d attempt(s): %s",
             consumer.name,
             delivery.message.topic,
             letter.topic,
             attempts,
-            type(error).__name__,
-            error,
+            described(error),
             exc_info=error,
         )
         self._counts.dead_lettered += 1
@@ -243,16 +249,15 @@ class Handling:
     def _held(self, delivery: Delivery, letter: SpaMessage, refusal: Exception, pause: float) -> None:
         self._counts.held += 1
         logger.error(
-            "%s: dead letter of a message on %r not accepted on %r; it is kept and tried again in %.1f s: %s: %s",
+            "%s: dead letter of a message on %r not accepted on %r; it is kept and tried again in %.1f s: %s",
             self._consumer.name,
             delivery.message.topic,
             letter.topic,
             pause,
-            type(refusal).__name__,
-            refusal,
+            described(refusal),
         )
 
-    async def _tell_requester(self, message: SpaMessage, error: Exception) -> None:
+    async def _tell_requester(self, message: SpaMessage, error: BaseException) -> None:
         try:
             await self._consumer.reply_error(message, error)
         except Exception:

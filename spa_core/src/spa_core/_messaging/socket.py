@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 
+from spa_core._failures import words
 from spa_core._groups import collapsing
 from spa_core._messaging.builder import MessageBuilder
 from spa_core._messaging.iteration import MessageIterator, into_queue
@@ -296,7 +297,7 @@ class SpaSocket:
         """
         if request.response_topic is not None and self._provider.capabilities.headers:
             headers = {ERROR_HEADER: type(error).__name__}
-            await self.reply(request, str(error), content_type="text/plain", headers=headers)
+            await self.reply(request, words(error), content_type="text/plain", headers=headers)
 
     def decode(self, message: SpaMessage, wanted: type[T]) -> T:
         """
