@@ -68,6 +68,7 @@ def bench(broker: Broker) -> Benches:
     async def run(
         call: Callable[..., Awaitable[object]],
         *,
+        on: Broker = broker,
         concurrency: int = 1,
         ordering: Ordering = "key",
         prefetch: int = 100,
@@ -75,12 +76,12 @@ def bench(broker: Broker) -> Benches:
         capabilities: Capabilities | None = None,
         **options: Any,
     ) -> AsyncGenerator[Bench]:
-        provider = broker.provider(capabilities=capabilities, default_subscription_topics=topics, prefetch=prefetch)
+        provider = on.provider(capabilities=capabilities, default_subscription_topics=topics, prefetch=prefetch)
         pipeline = Pipeline(concurrency=concurrency, ordering=ordering, prefetch=prefetch)
         with collapsing():
             async with provider.create_socket() as socket, anyio.create_task_group() as tasks:
                 tasks.start_soon(pipeline.run, _consumer(call, socket, provider, **options), socket.consume)
-                yield Bench(broker, socket, pipeline.progress, tasks)
+                yield Bench(on, socket, pipeline.progress, tasks)
                 await socket.stop_fetching()
 
     return run

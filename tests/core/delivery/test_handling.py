@@ -54,7 +54,8 @@ async def until_it_ends(running: AbstractAsyncContextManager[Bench]) -> None:
     """Send one message to a consumer and wait until that is its end."""
     async with running as consumer:
         consumer.send()
-        await anyio.sleep_forever()
+        with anyio.fail_after(5):
+            await anyio.sleep_forever()
 
 
 def refusing(times: int, error: Exception | None = None) -> Callable[[str, SpaMessage | None], Exception | None]:
