@@ -210,11 +210,15 @@ def spa_register_commands(cli: click.Group) -> None:
     """
     Add commands to the ``spa`` command line.
 
-    Called for plugins of ``spa_core.plugins`` when ``spa`` is asked for a command it does not have, or for its help.
+    Called once for each installed plugin of ``spa_core.plugins``, when ``spa`` is asked for a command that is not
+    built in, or lists its commands in ``spa --help``. A built-in command loads no plugin for this, and none can replace
+    a built-in command.
 
     Args:
         cli: The group to add commands to.
 
     Errors:
-        Reported on standard error; the built-in commands go on working.
+        Reported on standard error, as is a plugin that cannot be imported; all other commands go on working. A
+        ``SpaError`` that a command itself raises ends ``spa`` with one line and exit code 1 (2 for a
+        ``ConfigurationError`` or a ``PluginError``).
     """
