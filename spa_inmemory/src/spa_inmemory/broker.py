@@ -180,5 +180,5 @@ def close_broker(broker: Broker) -> None:
 
 
 def _other_loop(name: str, sockets: int) -> ConnectError:
-    text = f"memory://{name} has {sockets} open sockets on another event loop, and an in-memory broker serves only one"
+    text = f"memory://{name} is in use on another event loop (open sockets: {sockets}), and an in-memory broker serves only one"
     return ConnectError(text, hint="Close them first or use another name; between event loops use a real broker")

@@ -151,11 +151,20 @@ class MessageQueue:
         The share of a call is what is ready, divided by the members that are fetching and rounded up; what waits for
         this member alone comes first and on top.
         """
-        backlog = self._backlog
-        if backlog.next_due is not None:
-            for entry in backlog.pop_due():
+        if self._backlog.next_due is not None:
+            for entry in self._backlog.pop_due():
                 self._readmit(entry)
         most = min(most, member.prefetch - len(member.in_flight))
+        batch = self._hand_out(member, most)
+        while not batch and most > 0 and self._backlog.ready:
+            # All that was ready had expired or waits for others, which made room for publishers.
+            batch = self._hand_out(member, most)
+        if self._sleepers:
+            self.pass_on()
+        return batch
+
+    def _hand_out(self, member: Member, most: int) -> list[MemoryDelivery]:
+        backlog = self._backlog
         batch: list[MemoryDelivery] = []
         if self._lanes is not None:
             self._take_parked(member, batch, most, self._lanes)
@@ -168,8 +177,6 @@ class MessageQueue:
         member.in_flight.update(batch)
         if self.publishers:
             self._admit_publishers()
-        if self._sleepers:
-            self.pass_on()
         return batch
 
     def _take_parked(self, member: Member, batch: list[MemoryDelivery], most: int, lanes: KeyLanes) -> None:

@@ -74,6 +74,6 @@ class RetainedMessages:
 
     def _full(self, message: SpaMessage, limit: int) -> QueueFullError:
         queue = f"the retained messages of {self._owner}"
-        text = f"message on {message.topic!r} not accepted: {queue} are full with {limit} topics"
+        text = f"message on {message.topic!r} not accepted: {queue} are full (limit {limit} topics)"
         hint = "Publish an empty retained message to a topic to forget it, or raise max_retained"
         return QueueFullError(text, topic=message.topic, queue=queue, limit=limit, hint=hint)

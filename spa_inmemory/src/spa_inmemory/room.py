@@ -41,7 +41,7 @@ class Refusal(NamedTuple):
     def error(self, reason: str, *, hint: str = _HINT) -> QueueFullError:
         """Return the error that says so, with the *reason* why nobody waits any longer."""
         queue, topic = self.queue, self.message.topic
-        text = f"message on {topic!r} not accepted: {queue.name} is full with {len(queue)} messages, {reason}"
+        text = f"message on {topic!r} not accepted: {queue.name} is full (limit {queue.limit}), {reason}"
         return QueueFullError(text, topic=topic, queue=queue.name, limit=queue.limit, hint=hint)
 
 
@@ -124,7 +124,7 @@ def _use_reserve(refusal: Refusal) -> None:
     queue = refusal.queue
     if len(queue) >= 2 * queue.limit:
         hint = "Handlers that publish to each other must take more than they publish"
-        raise refusal.error("the reserve for handlers that wait in a circle included", hint=hint)
+        raise refusal.error("and so is its reserve for handlers that wait in a circle", hint=hint)
     queue.force(refusal.message, refusal.deadline)
 
 

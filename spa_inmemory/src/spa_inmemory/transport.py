@@ -1,7 +1,7 @@
 """
-Sockets and subscriptions of the in-memory transport: what waits here waits on the event loop.
+The provider and the sockets of the in-memory transport: what publishes, and waits on the event loop where it must.
 
-What to wait for is decided by the broker and its queues, which know no event loop.
+Whether it must is decided by the broker and its queues, which know no event loop.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from spa_core import SocketProvider
-from spa_core.errors import ConnectError, EndOfSubscription, SocketClosedError
+from spa_core.errors import ConnectError, SocketClosedError
 from spa_core.transport import Capabilities, ConnectionEvent
 from spa_inmemory.broker import close_broker, open_broker
 from spa_inmemory.config import MemoryConfig
 from spa_inmemory.members import handling_member
 from spa_inmemory.room import WaitingPublish
+from spa_inmemory.subscription import MemorySubscription
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -27,13 +28,12 @@ if TYPE_CHECKING:
     from spa_core.message import SpaMessage
     from spa_core.transport import ConnectionListener, SubscriptionSpec
     from spa_inmemory.broker import Broker
-    from spa_inmemory.members import Member, MemoryDelivery
     from spa_inmemory.room import Refusal
 
-__all__ = ["MemorySocket", "MemorySocketProvider", "MemorySubscription"]
+__all__ = ["MemorySocket", "MemorySocketProvider"]
 
 # So often a loop that only publishes lets others run and can be cancelled; each time costs some microseconds.
-_PUBLISHES_PER_CHECKPOINT: Final = 100
+_PUBLISHES_PER_CHECKPOINT: Final = 50
 
 
 class MemorySocketProvider(SocketProvider[MemoryConfig]):
@@ -172,6 +172,7 @@ class MemorySocket:
             if refusals:
                 await self._wait_for_room(refusals)
                 refusals.clear()
+                broker = self._opened()
 
     @asynccontextmanager
     async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[MemorySubscription]:
@@ -240,83 +241,6 @@ class MemorySocket:
             raise publish.error
         for refusal in publish.refusals.values():
             raise refusal.error(f"and nobody made room within {patience:g} s")
-
-
-class MemorySubscription:
-    """
-    A live subscription; see :class:`~spa_core.transport.Subscription` for the contract.
-
-    Args:
-        broker: The broker subscribed at.
-        member: What the broker made of the subscription.
-    """
-
-    def __init__(self, broker: Broker, member: Member) -> None:
-        self._broker = broker
-        self._member = member
-        self._queue = member.queue
-        self._roused: anyio.Event | None = None
-
-    @property
-    def expired(self) -> int:
-        """How many messages of its queue were dropped because their ``ttl`` had ended when it was their turn."""
-        return self._queue.expired
-
-    async def receive_batch(self, max_messages: int) -> Sequence[MemoryDelivery]:
-        """
-        Wait until at least one message is there and return up to *max_messages*, in order.
-
-        Members of a group get no more than a fair share of what waits. While ``prefetch`` deliveries are unsettled, the
-        call waits for one to be settled.
-
-        Raises:
-            EndOfSubscription: Fetching was stopped, or the subscription or its socket was closed.
-        """
-        # Before taking, because what was taken would be lost by a cancellation.
-        await checkpoint()
-        while self._member.fetching:
-            batch = self._queue.take(self._member, max_messages)
-            if batch:
-                return batch
-            await self._sleep()
-        raise EndOfSubscription
-
-    async def stop_fetching(self) -> None:
-        """
-        Hand out nothing more and wake a waiting :meth:`receive_batch`; settling goes on.
-
-        Other members of a group get what waits. Without a group nobody would: what waits is dropped, and the
-        subscription gets no more messages.
-        """
-        self._broker.stop(self._member)
-
-    def close(self) -> None:
-        """Leave the subscription; nothing can be settled any more. Closing again does nothing."""
-        if self._member in self._queue.members:
-            self._broker.leave(self._member)
-
-    async def _sleep(self) -> None:
-        roused = self._roused
-        if roused is None:
-            roused = self._roused = anyio.Event()
-        due = self._queue.sleep(self._member, roused.set)
-        try:
-            if due is None:
-                await roused.wait()
-            else:
-                with anyio.CancelScope(deadline=due):
-                    await roused.wait()
-        except BaseException:
-            # It may have been woken for a message that it takes no more.
-            self._wake(roused)
-            self._queue.pass_on()
-            raise
-        self._wake(roused)
-
-    def _wake(self, roused: anyio.Event) -> None:
-        if roused is self._roused:
-            self._roused = None
-            self._queue.wake(self._member)  # another call may wait on the same event
 
 
 def _closed() -> SocketClosedError:
