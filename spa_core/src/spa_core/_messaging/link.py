@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
 from spa_core._messaging.feeds import Feeds
 from spa_core._messaging.requests import Requests
+from spa_core.transport import check_subscription
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -44,8 +46,10 @@ async def linked(provider: SocketProvider[Any], on_connection: ConnectionListene
         Feeds(transport, provider.envelope) as feeds,
         anyio.create_task_group() as tasks,
     ):
-        requests = Requests(provider.reply_prefix, feeds, tasks, prefetch=provider.config.prefetch)
+        check = partial(check_subscription, provider.capabilities, transport=provider.describe())
+        requests = Requests(provider.reply_prefix, feeds, tasks, prefetch=provider.config.prefetch, check=check)
         try:
             yield Link(transport, feeds, requests, tasks)
         finally:
+            requests.pending.abandon()
             tasks.cancel_scope.cancel()

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from spa_core.errors import NoRespondersError, RemoteError, RequestTimeoutError
+from spa_core.errors import (
+    DisconnectedError,
+    EndOfSubscription,
+    NoRespondersError,
+    RemoteError,
+    RequestTimeoutError,
+    SocketClosedError,
+)
 from spa_core.transport import ACK, SubscriptionSpec
 
 if TYPE_CHECKING:
@@ -42,15 +49,20 @@ class PendingRequests:
         # A nonce for each socket: replies to an earlier life of this process can never be taken for ours.
         self._prefix = f"{prefix}/{os.urandom(8).hex()}"
         self._numbers = itertools.count(1)
-        self._waiting: dict[str, Callable[[SpaMessage], None]] = {}
+        self._waiting: dict[str, Callable[[SpaMessage | None], None]] = {}
         self.filter = f"{self._prefix}/+"
         self.late = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def open(self, on_reply: Callable[[SpaMessage], None]) -> str:
-        """Register a request and return the address its reply is to be sent to."""
+    def open(self, on_reply: Callable[[SpaMessage | None], None]) -> str:
+        """
+        Register a request and return the address its reply is to be sent to.
+
+        Args:
+            on_reply: Called once, with the reply, or with ``None`` when no reply can come any more.
+        """
         address = f"{self._prefix}/{next(self._numbers)}"
         self._waiting[address] = on_reply
         return address
@@ -58,6 +70,12 @@ class PendingRequests:
     def close(self, address: str) -> None:
         """Forget a request, answered or not."""
         self._waiting.pop(address, None)
+
+    def abandon(self) -> None:
+        """Tell every request that no reply can come any more."""
+        waiting, self._waiting = self._waiting, {}
+        for on_reply in waiting.values():
+            on_reply(None)
 
     def resolve(self, reply: SpaMessage) -> None:
         """Hand a reply to its request; the first reply wins, a late one is counted."""
@@ -76,11 +94,14 @@ class Requests:
         pending: The table of open requests.
     """
 
-    def __init__(self, prefix: str, feeds: Feeds, tasks: TaskGroup, *, prefetch: int) -> None:
+    def __init__(
+        self, prefix: str, feeds: Feeds, tasks: TaskGroup, *, prefetch: int, check: Callable[[SubscriptionSpec], None]
+    ) -> None:
         self.pending = PendingRequests(prefix)
         self._feeds = feeds
         self._tasks = tasks
         self._prefetch = prefetch
+        self._check = check
         self._starting = anyio.Lock()
         self._live = False
 
@@ -94,6 +115,8 @@ class Requests:
             RequestTimeoutError: No reply within *seconds*.
             NoRespondersError: *send* knows that nobody listens.
             RemoteError: The reply is marked as an error.
+            CapabilityError: The transport does not declare replies.
+            SocketClosedError: The socket was closed meanwhile.
         """
         reply = await self._answer(message, send, seconds)
         if reply is None:
@@ -106,9 +129,9 @@ class Requests:
         self, message: SpaMessage, send: Callable[[SpaMessage], Awaitable[bool | None]], seconds: float
     ) -> SpaMessage | None:
         answered = anyio.Event()
-        replies: list[SpaMessage] = []
+        replies: list[SpaMessage | None] = []
 
-        def on_reply(reply: SpaMessage) -> None:
+        def on_reply(reply: SpaMessage | None) -> None:
             replies.append(reply)
             answered.set()
 
@@ -122,6 +145,8 @@ class Requests:
                 await answered.wait()
         finally:
             self.pending.close(address)
+        if None in replies:
+            raise SocketClosedError(f"the socket was closed while a request to {message.topic!r} waited for its reply")
         return replies[0] if replies else None
 
     async def _listen(self) -> None:
@@ -130,15 +155,20 @@ class Requests:
         async with self._starting:
             if not self._live:
                 spec = SubscriptionSpec(topics=(self.pending.filter,), reply=True, prefetch=self._prefetch)
+                self._check(spec)
                 feed = await self._feeds.host(spec)
                 self._tasks.start_soon(self._read, feed.subscription)
                 self._live = True
 
     async def _read(self, subscription: Subscription) -> None:
-        while True:
-            for delivery in await subscription.receive_batch(self._prefetch):
-                self.pending.resolve(delivery.message)
-                await delivery.settle(ACK)
+        try:
+            while True:
+                for delivery in await subscription.receive_batch(self._prefetch):
+                    self.pending.resolve(delivery.message)
+                    await delivery.settle(ACK)
+        except EndOfSubscription:
+            message = f"the subscription to replies on {self.pending.filter} ended unexpectedly"
+            raise DisconnectedError(message) from None
 
 
 def _raise_remote_error(request_topic: str, reply: SpaMessage) -> None:

@@ -101,9 +101,11 @@ def check_subscription(capabilities: Capabilities, spec: SubscriptionSpec, *, tr
     Refuse a subscription that asks for what the transport does not declare.
 
     Raises:
-        CapabilityError: A group, a wildcard, or fan-out is asked for and not declared.
+        CapabilityError: A group, a wildcard, fan-out or replies are asked for and not declared.
     """
     asked = ", ".join(spec.topics)
+    if spec.reply and not capabilities.reply:
+        _refuse("reply", "requests", transport, "Publish, and let the answer be published to a topic of its own")
     if spec.group is not None and not capabilities.groups:
         _refuse(
             "groups", f"group {spec.group!r} on {asked}", transport, "Leave group= out: every instance then gets all"
