@@ -18,6 +18,7 @@ from spa_core._application.binding import callable_handler, constant_arguments
 from spa_core._application.notices import Notices
 from spa_core._application.origin import origin_arguments
 from spa_core._application.resources import entered
+from spa_core._application.runner import Runner
 from spa_core._application.signature import RESERVED, Signature, handler_name, read_signature
 from spa_core._groups import collapsing
 from spa_core._messaging.builder import MessageBuilder
@@ -153,8 +154,6 @@ class AbstractApplication:
 
     async def start_async(self) -> None:
         """Run this application alone until it ends, is drained by a signal, or fails."""
-        from spa_core._application.runner import Runner  # noqa: PLC0415 - the runner is made of applications
-
         await Runner([self]).run()
 
     def check(self) -> None:
@@ -200,8 +199,11 @@ class AbstractApplication:
                         await go.wait()
                         self._change_status("running")
                         await self.run_async()
-        except BaseException:
+        except Exception:
             self._change_status("failed")
+            raise
+        except BaseException:
+            self._change_status("stopped")
             raise
         self._change_status("stopped")
 
