@@ -16,6 +16,7 @@ from spa_core._groups import collapsing
 from spa_core._messaging.iteration import MessageIterator, into_queue
 from spa_core._messaging.link import linked
 from spa_core._messaging.publisher import Publisher
+from spa_core.errors import TopicError
 from spa_core.topics import validate_filter
 from spa_core.transport import SubscriptionSpec, check_subscription
 
@@ -141,7 +142,7 @@ class SpaSocket(Publisher):
         Leave a subscription, named by the topics of its :meth:`subscribe` call; messages handled already stay handled.
 
         Raises:
-            LookupError: There is no subscription to exactly these topics.
+            TopicError: There is no subscription to exactly these topics.
             SocketClosedError: The socket is not open.
         """
         feeds = self._opened().feeds
@@ -149,7 +150,7 @@ class SpaSocket(Publisher):
         if not await feeds.remove(wanted):
             known = "; ".join(", ".join(sorted(topics)) for topics in feeds.topic_sets()) or "none"
             message = f"no subscription to exactly {', '.join(sorted(wanted))}; there are: {known}"
-            raise LookupError(message)
+            raise TopicError(message, topic=", ".join(sorted(wanted)), reason="not subscribed to")
 
     def __aiter__(self) -> MessageIterator:
         if self._iterator is None:
