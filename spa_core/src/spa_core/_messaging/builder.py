@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from spa_core.message import SpaMessage
+from spa_core.message import NO_HEADERS, SpaMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,34 +65,41 @@ class MessageBuilder:
 
     def make(self, topic: str, payload: object, fields: dict[str, Any]) -> SpaMessage:
         """
-        Make a message of *fields*, which is used up: on the way of every message, one dict has to do.
+        Make a message; *fields* is used up.
 
         Raises:
             EncodeError: *payload* or the key cannot be written in the content type.
             UnknownContentTypeError: No codec is installed for the content type.
         """
-        key = fields.get("key")
-        if key is not None and type(key) is not bytes:
-            fields["key"] = key.encode() if type(key) is str else self._encode_key(topic, key, fields)
-        if type(payload) is not bytes and (type(payload) is not str or "content_type" in fields):
-            payload = self._encode(topic, payload, fields)
+        headers: dict[str, str] = {}
+        key = content_type = None
+        if fields:
+            if "headers" in fields:
+                headers.update(fields.pop("headers"))
+            content_type = fields.pop("content_type", None)
+            key = self._encoded_key(fields.pop("key", None), content_type, topic, headers)
+        if type(payload) is not bytes and (type(payload) is not str or content_type is not None):
+            payload, content_type = self._codecs.encode(payload, content_type, topic=topic, headers=headers)
+        if not fields:
+            # Apart from the others, because what is named in a call costs half of what is unpacked from a dict.
+            return SpaMessage(
+                topic=topic,
+                payload=payload,  # type: ignore[arg-type]  # str is stored as bytes
+                content_type=content_type,
+                client_id=self.client_id,
+                client_name=self.client_name,
+                key=key,
+                headers=headers or NO_HEADERS,
+            )
         fields.setdefault("client_id", self.client_id)
         fields.setdefault("client_name", self.client_name)
-        fields["topic"] = topic
-        fields["payload"] = payload
-        return SpaMessage(**fields)
-
-    def _encode(self, topic: str, value: object, fields: dict[str, Any]) -> bytes:
-        headers = dict(fields["headers"]) if "headers" in fields else {}
-        payload, content_type = self._codecs.encode(value, fields.get("content_type"), topic=topic, headers=headers)
-        fields["content_type"] = content_type
         if headers:
             fields["headers"] = headers
-        return payload
+        return SpaMessage(topic=topic, payload=payload, content_type=content_type, key=key, **fields)  # type: ignore[arg-type]
 
-    def _encode_key(self, topic: str, key: object, fields: dict[str, Any]) -> bytes | None:
-        headers = dict(fields["headers"]) if "headers" in fields else {}
-        encoded = self._codecs.encode_key(key, fields.get("content_type"), topic=topic, headers=headers)
-        if headers:
-            fields["headers"] = headers
-        return encoded
+    def _encoded_key(self, key: object, content_type: str | None, topic: str, headers: dict[str, str]) -> bytes | None:
+        if key is None or type(key) is bytes:
+            return key
+        if type(key) is str:
+            return key.encode()
+        return self._codecs.encode_key(key, content_type, topic=topic, headers=headers)
