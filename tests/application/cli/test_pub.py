@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -166,3 +168,26 @@ def test_the_real_input_is_read(spawn: Callable[..., subprocess.Popen[str]]) -> 
     output, errors = process.communicate("one\ntwo\n", timeout=30)
 
     assert (process.returncode, output, errors) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")
+def test_waiting_for_input_can_be_interrupted(spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    """Ctrl-C while there is nothing on standard input ends the process at once, with 130 and without a word."""
+    process = spawn(
+        "-c",
+        "import anyio, signal; from spa_core.cli import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts the tests may ignore it\n"
+        "wait_readable = anyio.wait_readable\n"
+        "def told(descriptor):\n"
+        "    print('waiting', flush=True)\n"
+        "    return wait_readable(descriptor)\n"
+        "anyio.wait_readable = told\n"
+        "cli(['pub', 'memory://pub', 'a', '-'])",
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=30) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
