@@ -8,22 +8,28 @@ a later message on the same way, after whose arrival an earlier one cannot come 
 from __future__ import annotations
 
 import itertools
+import math
 import random
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from spa_core.message import SpaMessage
+from spa_core.testing.resources import Resources
 from spa_core.transport import ACK, BatchPublisher, ConnectionEvent, Subscription, SubscriptionSpec, TransportSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from spa_core import SocketProvider
+    from spa_core import SocketProvider, SpaSocket
     from spa_core.transport import Capabilities, Delivery
 
 __all__ = ["Kit"]
+
+T = TypeVar("T")
 
 PATIENCE: Final = 10.0
 """Seconds before a wait counts as failed, times the suite's ``timeout_multiplier``."""
@@ -38,6 +44,7 @@ class Kit:
         capabilities: What it declares.
         random: Seeded by the suite, so that a failure can be repeated.
         patience: Seconds before a wait counts as failed.
+        longest: Seconds before a whole scenario counts as failed, whatever it waits for.
         events: Every change of connection that was reported, in order.
     """
 
@@ -46,10 +53,14 @@ class Kit:
         self.capabilities: Capabilities = provider.capabilities
         self.random = random.Random(seed)  # noqa: S311 - repeatable tests, not cryptography
         self.patience = PATIENCE * timeout_multiplier
+        self.longest = 6 * self.patience
         self.events: list[ConnectionEvent] = []
         # Unique, so that what an earlier run left behind in a broker is never taken for ours.
         self._prefix = f"kit-{random.SystemRandom().getrandbits(48):012x}"
         self._numbers = itertools.count(1)
+        # Where order is kept by key, messages without one could overtake each other, and a fence all of them.
+        keyed = self.capabilities.key and self.capabilities.ordering == "key"
+        self._fields: dict[str, Any] = {"key": b"kit"} if keyed else {}
 
     def unique(self, word: str) -> str:
         """Return a name nobody has used before."""
@@ -59,27 +70,49 @@ class Kit:
         """Return a topic nobody has used before, with *levels* below it."""
         return "/".join([f"{self._prefix}-{next(self._numbers)}", *levels])
 
+    def group(self) -> str | None:
+        """Return a new group where there are groups, for what some transports do for groups only: give back."""
+        return self.unique("group") if self.capabilities.groups else None
+
+    def own_group(self) -> str | None:
+        """Return what gives a subscription every message: no group, or where there must be one a group of its own."""
+        return None if self.capabilities.fanout else self.unique("group")
+
+    @asynccontextmanager
+    async def in_time(self, opening: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
+        """Enter a context and leave it, each within the patience; what is done inside takes the time it takes."""
+        with anyio.fail_after(self.patience) as scope:
+            async with opening as opened:
+                scope.deadline = math.inf
+                try:
+                    yield opened
+                finally:
+                    scope.deadline = anyio.current_time() + self.patience
+
     @asynccontextmanager
     async def socket(self, provider: SocketProvider[Any] | None = None) -> AsyncGenerator[TransportSocket]:
         """Open a transport socket."""
-        with anyio.fail_after(self.patience):
-            opening = (provider or self.provider).open(self.events.append)
-            socket = await opening.__aenter__()
-        async with AsyncExitStack() as stack:
-            stack.push_async_exit(opening)
+        async with self.in_time((provider or self.provider).open(self.events.append)) as socket:
+            yield socket
+
+    @asynccontextmanager
+    async def spa_socket(self, provider: SocketProvider[Any] | None = None) -> AsyncGenerator[SpaSocket]:
+        """Open core's socket over the transport."""
+        async with self.in_time((provider or self.provider).create_socket()) as socket:
             yield socket
 
     @asynccontextmanager
     async def subscribed(
         self, socket: TransportSocket, *topics: str, group: str | None = None, prefetch: int = 100
     ) -> AsyncGenerator[Subscription]:
-        """Subscribe, live when entered."""
-        spec = SubscriptionSpec(topics=topics, group=group, prefetch=prefetch)
+        """Subscribe, live when entered; without a *group* the subscription gets every message."""
+        spec = SubscriptionSpec(topics=topics, group=group or self.own_group(), prefetch=prefetch)
         async with socket.subscribe(spec) as subscription:
             yield subscription
 
     async def publish(self, socket: TransportSocket, topic: str, *payloads: bytes, **fields: Any) -> list[SpaMessage]:
-        """Publish payloads one by one and return the messages."""
+        """Publish payloads one by one, with one key for all unless given another, and return the messages."""
+        fields = self._fields | fields
         messages = [SpaMessage(topic=topic, payload=payload, **fields) for payload in payloads]
         with anyio.fail_after(self.patience):
             for message in messages:
@@ -115,6 +148,41 @@ class Kit:
         for delivery in deliveries:
             await delivery.settle(ACK)
 
+    async def share(self, subscriptions: Sequence[Subscription], count: int) -> list[list[SpaMessage]]:
+        """
+        Let subscriptions take and acknowledge at the same time until they have *count* payloads between them.
+
+        Returns:
+            The messages that each of them took, in order; those delivered twice are in it twice.
+        """
+        taken: list[list[SpaMessage]] = [[] for _ in subscriptions]
+        payloads: set[bytes] = set()
+
+        async def take(subscription: Subscription, mine: list[SpaMessage]) -> None:
+            while True:
+                batch = await subscription.receive_batch(10)
+                with anyio.CancelScope(shield=True):  # who is told to stop still acknowledges what he has
+                    await self.settle(batch)
+                mine += (delivery.message for delivery in batch)
+                payloads.update(delivery.message.payload for delivery in batch)
+                if len(payloads) >= count:
+                    tasks.cancel_scope.cancel()
+
+        with anyio.move_on_after(self.patience):
+            async with anyio.create_task_group() as tasks:
+                for subscription, mine in zip(subscriptions, taken, strict=True):
+                    tasks.start_soon(take, subscription, mine)
+        assert len(payloads) == count, f"{len(payloads)} of {count} messages arrived within {self.patience:g} s"
+        return taken
+
+    async def cut_short(self, work: Callable[[], Coroutine[Any, Any, object]], turns: int) -> None:
+        """Run *work*, and cancel it after so many *turns* of the event loop unless it has ended."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            for _ in range(turns):
+                await checkpoint()
+            tasks.cancel_scope.cancel()
+
     async def assert_silent(self, subscription: Subscription, socket: TransportSocket, topic: str) -> None:
         """Prove that nothing is under way to *subscription*: a fence published now is the next thing it gets."""
         fence = self.unique("fence").encode()
@@ -133,3 +201,20 @@ class Kit:
                     await delivery.settle(ACK)
                     return before
                 before.append(delivery)
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until *condition* holds, for what announces itself by no event; *what* says what is waited for."""
+        with anyio.move_on_after(self.patience):
+            while not condition():
+                await checkpoint()
+            return
+        raise AssertionError(f"{what}: not within {self.patience:g} s")
+
+    async def nothing_left_since(self, before: Resources) -> None:
+        """Fail if a task, a thread or a descriptor is open that was not *before*, and does not go by itself."""
+        with anyio.move_on_after(self.patience):
+            while Resources.now().since(before):
+                await checkpoint()
+            return
+        left = Resources.now().since(before)
+        assert not left, f"left behind: {', '.join(left)}"

@@ -1,20 +1,24 @@
-"""What a scenario is: one claim about a transport, and the capabilities that gate it. Pure, no I/O."""
+"""What a scenario is: one claim about a transport, and the capabilities that gate it; knows none in particular."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_type_hints
+import functools
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, get_args, get_type_hints
 
 import msgspec
 
+from spa_core.testing._guard import guarded
 from spa_core.transport import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from spa_core.testing.kit import Kit
 
 __all__ = ["Scenario", "missing_capability", "scenario", "scenario_of"]
 
-ScenarioT = TypeVar("ScenarioT", bound=Callable[..., Awaitable[None]])
+SuiteT = TypeVar("SuiteT")
+Method: TypeAlias = "Callable[[SuiteT, Kit], Awaitable[None]]"
 
 _MARK: Final = "spa_scenario"
 
@@ -40,15 +44,19 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool = False
 
 
-def scenario(*needs: str, hook: str | None = None, provisional: bool = False) -> Callable[[ScenarioT], ScenarioT]:
+def scenario(
+    *needs: str, hook: str | None = None, provisional: bool = False
+) -> Callable[[Method[SuiteT]], Method[SuiteT]]:
     """
     Mark a method as a scenario; its docstring is the claim, its module the group.
+
+    A scenario that hangs, or leaves a task, a thread or a descriptor behind, fails whatever it claims.
 
     Raises:
         TypeError: It has no docstring, or a need names no capability.
     """
 
-    def mark(method: ScenarioT) -> ScenarioT:
+    def mark(method: Method[SuiteT]) -> Method[SuiteT]:
         claim = " ".join((method.__doc__ or "").split())
         if not claim:
             message = f"scenario {method.__name__} needs a docstring that states its claim"
@@ -57,8 +65,14 @@ def scenario(*needs: str, hook: str | None = None, provisional: bool = False) ->
             _met(Capabilities(), need)
         group = method.__module__.rpartition(".")[2]
         made = Scenario(name=method.__name__, group=group, claim=claim, needs=needs, hook=hook, provisional=provisional)
-        setattr(method, _MARK, made)
-        return method
+
+        @functools.wraps(method)
+        async def run(suite: SuiteT, kit: Kit) -> None:
+            async with guarded(kit):
+                await method(suite, kit)
+
+        setattr(run, _MARK, made)
+        return run
 
     return mark
 
