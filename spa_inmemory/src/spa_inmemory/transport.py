@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["MemorySocket", "MemorySocketProvider"]
 
 # So often a loop that only publishes lets others run and can be cancelled; each time costs some microseconds.
+# Core takes as many at once, so that a consumer that keeps up is not outrun, and nobody has to wait for room.
 _PUBLISHES_PER_CHECKPOINT: Final = 50
 
 
@@ -133,7 +134,7 @@ class MemorySocket:
         """
         Put a message in the queue of everybody who listens; return once it is in all of them.
 
-        Others are let run about every hundredth call, and while a full queue is waited for. The error for a full queue
+        Others are let run about every fiftieth call, and while a full queue is waited for. The error for a full queue
         does not undo that the message is in the others.
 
         Returns:
