@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from spa_core.testing.hooks import Hooks, is_given
 from spa_core.testing.kit import Kit
 from spa_core.testing.scenario import Scenario, missing_capability, scenario_of
 from spa_core.testing.scenarios.settlement import Settlement
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["TransportSuite"]
 
 
-class TransportSuite(Settlement):
+class TransportSuite(Settlement, Hooks):
     """
     Every guarantee of the transport contract, one test each.
 
@@ -68,6 +69,6 @@ class TransportSuite(Settlement):
             need = missing_capability(kit.capabilities, found.needs)
             if need is not None:
                 pytest.skip(f"{kit.provider.describe()} does not declare {need}")
-            if found.hook is not None and getattr(self, found.hook, None) is None:
-                pytest.skip(f"the suite has no {found.hook}()")
+            if found.hook is not None and not is_given(self, found.hook):
+                pytest.skip(f"the suite does not give {found.hook}")
         return kit
