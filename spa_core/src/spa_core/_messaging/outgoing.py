@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from spa_core.errors import EncodeError
+from spa_core.message import SpaMessage
 from spa_core.topics import validate_topic
 from spa_core.transport import message_check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from spa_core._messaging.builder import MessageBuilder
     from spa_core.envelopes import Envelope
-    from spa_core.message import SpaMessage
     from spa_core.transport import Capabilities
+
+
+NOTHING: Final = b""
+"""No value was given; the very object, of which CPython has one, so that giving it makes no difference."""
+
+
+def check_whole(message: SpaMessage, value: object, fields: Mapping[str, object]) -> None:
+    """
+    Refuse what is no message, and what is given beside one, because it would be lost without a word.
+
+    Raises:
+        TypeError: Says what may be given.
+    """
+    if not isinstance(message, SpaMessage):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all typed
+        text = f"give a message or a topic, not {type(message).__name__}"  # type: ignore[unreachable]
+        raise TypeError(text)
+    if fields or value is not NOTHING:
+        given = ", ".join([*([] if value is NOTHING else ["a value"]), *sorted(fields)])
+        text = f"{given} cannot be given beside a complete message; change it with message.replace(), or give its topic"
+        raise TypeError(text)
 
 
 class Outgoing:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from spa_core._failures import words
 from spa_core._messaging.builder import MessageBuilder
-from spa_core._messaging.outgoing import Outgoing
+from spa_core._messaging.outgoing import NOTHING, Outgoing, check_whole
 from spa_core._messaging.requests import ERROR_HEADER
 from spa_core.errors import RequestError, SocketClosedError
 from spa_core.message import SpaMessage
@@ -61,7 +61,9 @@ class Publisher:
         """Replies that came too late or that nobody asked for; they were dropped."""
         return 0 if self._link is None else self._link.requests.pending.late
 
-    async def publish(self, message: SpaMessage | str, value: object = b"", **fields: Unpack[MessageFields]) -> None:
+    async def publish(
+        self, message: SpaMessage | str, value: object = NOTHING, **fields: Unpack[MessageFields]
+    ) -> None:
         """
         Publish a message, or a value to a topic; return once it is accepted at the transport's confirm level.
 
@@ -77,6 +79,7 @@ class Publisher:
             EncodeError: *value* cannot be encoded.
             PublishError: The message was not accepted.
             SocketClosedError: The socket is not open.
+            TypeError: There is a value or a field beside a complete message.
 
         Example:
             >>> async def announce(socket: SpaSocket) -> None:
@@ -84,6 +87,8 @@ class Publisher:
         """
         if isinstance(message, str):
             message = self.message_builder.make(message, value, fields)  # type: ignore[arg-type]  # a typed dict is a dict
+        else:
+            check_whole(message, value, fields)
         link = self._link
         if link is None:
             raise self._closed()
@@ -117,7 +122,7 @@ class Publisher:
     async def request(
         self,
         message: SpaMessage | str,
-        value: object = b"",
+        value: object = NOTHING,
         *,
         timeout: float | None = None,
         **fields: Unpack[MessageFields],
@@ -143,6 +148,8 @@ class Publisher:
         """
         if isinstance(message, str):
             message = self.message_builder.make(message, value, fields)  # type: ignore[arg-type]  # a typed dict is a dict
+        else:
+            check_whole(message, value, fields)
         seconds = self._provider.config.request_timeout if timeout is None else timeout
         link = self._opened()
 
