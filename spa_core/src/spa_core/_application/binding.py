@@ -6,8 +6,8 @@ Everything that does not change from message to message is put together once, be
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from spa_core.codecs import CodecRegistry
     from spa_core.message import SpaMessage
     from spa_core.topics import TopicTemplate
+
+_REMEMBERED: Final = 1024
+"""Topics whose parameters are remembered: few applications see more."""
 
 
 def constant_arguments(
@@ -92,6 +95,8 @@ def callable_handler(handler: Callable[..., Any], *, is_async: bool, threads: in
 def _level_reader(levels: Mapping[str, Any], templates: Sequence[TopicTemplate]) -> Callable[[str], dict[str, Any]]:
     plain = all(annotation is str for annotation in levels.values())
 
+    # The caller copies what it gets. A flood of unique topics only pushes out older ones.
+    @lru_cache(_REMEMBERED)
     def read(topic: str) -> dict[str, Any]:
         for template in templates:
             values = template.match(topic)
