@@ -46,20 +46,25 @@ def run_spa(messages: int) -> Run:
 
 
 def run_queue(messages: int, *, write: Callable[[int], str], read: Callable[[str], object]) -> Run:
-    """Put JSON into an ``asyncio.Queue`` and read it on the other side: no topics, no routing, no settlement."""
+    """Put JSON into an ``asyncio.Queue`` with a worker on the other side, as the documentation of asyncio shows it."""
     watch = Stopwatch()
 
-    async def produce(queue: asyncio.Queue[str]) -> None:
-        for number in range(messages):
-            await queue.put(write(number))
+    async def handle(value: object) -> None:
+        """Take what was read."""
+
+    async def work(queue: asyncio.Queue[str]) -> None:
+        while True:
+            await handle(read(await queue.get()))
+            queue.task_done()
 
     async def main() -> None:
         queue: asyncio.Queue[str] = asyncio.Queue(BOUND)
         with watch:
-            producing = asyncio.create_task(produce(queue))
-            for _ in range(messages):
-                read(await queue.get())
-            await producing
+            worker = asyncio.create_task(work(queue))
+            for number in range(messages):
+                await queue.put(write(number))
+            await queue.join()
+        worker.cancel()
 
     asyncio.run(main())
     return watch.run(messages)
