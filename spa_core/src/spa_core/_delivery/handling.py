@@ -46,7 +46,7 @@ class Consumer(msgspec.Struct, frozen=True, kw_only=True):
         group: Its consumer group, or its name where it has none.
         bind: Makes the handler's arguments; raises ``CodecError`` for what cannot be decoded.
         call: The handler.
-        publish: Publishes a dead letter.
+        publish: Publishes a dead letter; tells whether anybody listens, ``None`` if that is not known.
         reply: Answers a request with a value.
         reply_error: Answers a request with an error.
         policy: What happens to messages that fail.
@@ -59,7 +59,7 @@ class Consumer(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     bind: Bind
     call: Call
-    publish: Callable[[SpaMessage], Awaitable[None]]
+    publish: Callable[[SpaMessage], Awaitable[bool | None]]
     reply: Callable[[SpaMessage, object], Awaitable[None]]
     reply_error: Callable[[SpaMessage, BaseException], Awaitable[None]]
     policy: FailurePolicy
@@ -218,19 +218,20 @@ class Handling:
         consumer = self._consumer
         letter = self._letters.letter(delivery.message, error, attempts=attempts)
         tries = 0
-        while (refusal := await self._refused(letter)) is not None:
+        while isinstance(heard := await self._sent(letter), Exception):
             tries += 1
             pause = max(LEAST_HOLD, consumer.policy.pause(after=max(tries, delivery.attempt or 1)))
-            self._held(delivery, letter, refusal, pause)
+            self._held(delivery, letter, heard, pause)
             if consumer.capabilities.retry_delay:
                 await self._settle(delivery, Retry(pause), slot)
                 return
             await anyio.sleep(pause)
         logger.error(
-            "%s: message on %r dead-lettered to %r after %d attempt(s): %s",
+            "%s: message on %r dead-lettered to %r%s after %d attempt(s): %s",
             consumer.name,
             delivery.message.topic,
             letter.topic,
+            ", where nobody listens," if heard is False else "",
             attempts,
             described(error),
             exc_info=error,
@@ -239,12 +240,12 @@ class Handling:
         await self._tell_requester(delivery.message, error)
         await self._settle(delivery, ACK, slot)
 
-    async def _refused(self, letter: SpaMessage) -> Exception | None:
+    async def _sent(self, letter: SpaMessage) -> bool | Exception | None:
+        """Publish a dead letter; return whether anybody listens, or why it was not accepted."""
         try:
-            await self._consumer.publish(letter)
+            return await self._consumer.publish(letter)
         except Exception as refusal:  # noqa: BLE001 - whatever refuses it, the original must stay
             return refusal
-        return None
 
     def _held(self, delivery: Delivery, letter: SpaMessage, refusal: Exception, pause: float) -> None:
         self._counts.held += 1

@@ -167,7 +167,9 @@ class _Crew:
         # Half empty before more is pulled: waking the puller for each free place would cost an event for each message.
         # But a worker is not kept idle for that: where the others are slow, half empty may be long in coming.
         lanes = self.lanes
-        if self._room is not None and (len(lanes) <= self._limit // 2 or (not lanes.ready and len(lanes) < self._limit)):
+        if self._room is not None and (
+            len(lanes) <= self._limit // 2 or (not lanes.ready and len(lanes) < self._limit)
+        ):
             self._room.set()
             self._room = None
 

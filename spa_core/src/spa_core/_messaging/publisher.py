@@ -111,13 +111,16 @@ class Publisher:
         for message in prepared:
             await transport.publish(message)
 
-    async def publish_letter(self, letter: SpaMessage) -> None:
+    async def publish_letter(self, letter: SpaMessage) -> bool | None:
         """
         Publish a dead letter: as :meth:`publish`, but without the envelope where that cannot hold the payload.
 
         What arrived outside of the envelope need not fit into it; its letter must be published all the same.
+
+        Returns:
+            Whether anybody listens, as :meth:`TransportSocket.publish` tells.
         """
-        await self._opened().transport.publish(self._outgoing.prepare(letter, must_fit=False))
+        return await self._opened().transport.publish(self._outgoing.prepare(letter, must_fit=False))
 
     async def request(
         self,
