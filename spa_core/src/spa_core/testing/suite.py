@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from spa_core.testing._session import prepared
 from spa_core.testing.hooks import Hooks, is_given
 from spa_core.testing.kit import Kit
 from spa_core.testing.scenario import Scenario, missing_capability, scenario_of
+from spa_core.testing.scenarios.requests import Requests
 from spa_core.testing.scenarios.settlement import Settlement
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["TransportSuite"]
 
 
-class TransportSuite(Settlement, Hooks):
+class TransportSuite(Requests, Settlement, Hooks):
     """
     Every guarantee of the transport contract, one test each.
 
@@ -60,15 +62,16 @@ class TransportSuite(Settlement, Hooks):
         """Make the tools of one scenario."""
         return Kit(self.make_provider(), seed=self.seed, timeout_multiplier=self.timeout_multiplier)
 
+    def reason_to_skip(self, scenario: Scenario, kit: Kit) -> str | None:
+        """Return why a scenario is not for this transport: what it does not declare, or the hook that is not given."""
+        need = missing_capability(kit.capabilities, scenario.needs)
+        if need is not None:
+            return f"{kit.provider.describe()} does not declare {need}"
+        if scenario.hook is not None and not is_given(self, scenario.hook):
+            return f"the suite does not give {scenario.hook}"
+        return None
+
     @pytest.fixture
     def kit(self, request: pytest.FixtureRequest) -> Kit:
         """The tools of the scenario that runs now; skips it if the transport does not declare what it needs."""
-        kit = self.make_kit()
-        found = scenario_of(request.function)
-        if found is not None:
-            need = missing_capability(kit.capabilities, found.needs)
-            if need is not None:
-                pytest.skip(f"{kit.provider.describe()} does not declare {need}")
-            if found.hook is not None and not is_given(self, found.hook):
-                pytest.skip(f"the suite does not give {found.hook}")
-        return kit
+        return prepared(self, request)
