@@ -46,6 +46,7 @@ class Kit:
         patience: Seconds before a wait counts as failed.
         longest: Seconds before a whole scenario counts as failed, whatever it waits for.
         events: Every change of connection that was reported, in order.
+        twins: The tools of those who perform the same scenario at the same time, for stress.
     """
 
     def __init__(self, provider: SocketProvider[Any], *, seed: int, timeout_multiplier: float = 1.0) -> None:
@@ -55,6 +56,7 @@ class Kit:
         self.patience = PATIENCE * timeout_multiplier
         self.longest = 6 * self.patience
         self.events: list[ConnectionEvent] = []
+        self.twins: list[Kit] = []
         # Unique, so that what an earlier run left behind in a broker is never taken for ours.
         self._prefix = f"kit-{random.SystemRandom().getrandbits(48):012x}"
         self._numbers = itertools.count(1)
@@ -148,31 +150,38 @@ class Kit:
         for delivery in deliveries:
             await delivery.settle(ACK)
 
-    async def share(self, subscriptions: Sequence[Subscription], count: int) -> list[list[SpaMessage]]:
+    async def share(
+        self, subscriptions: Sequence[Subscription], payloads: Iterable[bytes], *, settle: bool = True
+    ) -> list[tuple[int, Delivery]]:
         """
-        Let subscriptions take and acknowledge at the same time until they have *count* payloads between them.
+        Let subscriptions take at the same time until they have all *payloads* between them.
+
+        Args:
+            subscriptions: Such as the members of a group.
+            payloads: What there is to take, at least.
+            settle: Whether each acknowledges what it takes.
 
         Returns:
-            The messages that each of them took, in order; those delivered twice are in it twice.
+            Who took what, by its place in *subscriptions*, in the order they took it, repetitions included.
         """
-        taken: list[list[SpaMessage]] = [[] for _ in subscriptions]
-        payloads: set[bytes] = set()
+        taken: list[tuple[int, Delivery]] = []
+        missing = set(payloads)
 
-        async def take(subscription: Subscription, mine: list[SpaMessage]) -> None:
-            while True:
+        async def take(member: int, subscription: Subscription) -> None:
+            while missing:
                 batch = await subscription.receive_batch(10)
-                with anyio.CancelScope(shield=True):  # who is told to stop still acknowledges what he has
-                    await self.settle(batch)
-                mine += (delivery.message for delivery in batch)
-                payloads.update(delivery.message.payload for delivery in batch)
-                if len(payloads) >= count:
-                    tasks.cancel_scope.cancel()
+                taken.extend((member, delivery) for delivery in batch)
+                if settle:
+                    with anyio.CancelScope(shield=True):  # who is told to stop still acknowledges what he has
+                        await self.settle(batch)
+                missing.difference_update(delivery.message.payload for delivery in batch)
+            tasks.cancel_scope.cancel()
 
         with anyio.move_on_after(self.patience):
             async with anyio.create_task_group() as tasks:
-                for subscription, mine in zip(subscriptions, taken, strict=True):
-                    tasks.start_soon(take, subscription, mine)
-        assert len(payloads) == count, f"{len(payloads)} of {count} messages arrived within {self.patience:g} s"
+                for member, subscription in enumerate(subscriptions):
+                    tasks.start_soon(take, member, subscription)
+        assert not missing, f"{len(missing)} messages did not arrive within {self.patience:g} s: {sorted(missing)[:3]}"
         return taken
 
     async def cut_short(self, work: Callable[[], Coroutine[Any, Any, object]], turns: int) -> None:

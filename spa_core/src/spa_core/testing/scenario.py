@@ -6,19 +6,20 @@ import functools
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, get_args, get_type_hints
 
 import msgspec
+import pytest
 
-from spa_core.testing._guard import guarded
+from spa_core.testing._performance import is_failure, perform
 from spa_core.transport import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from spa_core.testing.kit import Kit
 
 __all__ = ["Scenario", "missing_capability", "scenario", "scenario_of"]
 
 SuiteT = TypeVar("SuiteT")
-Method: TypeAlias = "Callable[[SuiteT, Kit], Awaitable[None]]"
+Method: TypeAlias = "Callable[[SuiteT, Kit], Coroutine[Any, Any, None]]"
 
 _MARK: Final = "spa_scenario"
 
@@ -33,6 +34,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         claim: What it proves, in one sentence.
         needs: Capabilities it is gated by: ``"retain"`` (declared at all), ``"ordering>=key"`` (at least so much).
         hook: The suite's hook it needs, such as ``"restart_broker"``; ``None`` if none.
+        alone: It looks at the whole process, so that under stress it is performed one by one and not at once.
         provisional: New in this minor release: a failure is reported, and does not fail the suite yet.
     """
 
@@ -41,16 +43,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     claim: str
     needs: tuple[str, ...] = ()
     hook: str | None = None
+    alone: bool = False
     provisional: bool = False
 
 
 def scenario(
-    *needs: str, hook: str | None = None, provisional: bool = False
+    *needs: str, hook: str | None = None, alone: bool = False, provisional: bool = False
 ) -> Callable[[Method[SuiteT]], Method[SuiteT]]:
     """
     Mark a method as a scenario; its docstring is the claim, its module the group.
 
-    A scenario that hangs, or leaves a task, a thread or a descriptor behind, fails whatever it claims.
+    A scenario that hangs, or leaves a task, a thread or a descriptor behind, fails whatever it claims. One that uses a
+    hook is *alone* too, because what happens to the broker happens to all.
 
     Raises:
         TypeError: It has no docstring, or a need names no capability.
@@ -63,13 +67,24 @@ def scenario(
             raise TypeError(message)
         for need in needs:
             _met(Capabilities(), need)
-        group = method.__module__.rpartition(".")[2]
-        made = Scenario(name=method.__name__, group=group, claim=claim, needs=needs, hook=hook, provisional=provisional)
+        made = Scenario(
+            name=method.__name__,
+            group=method.__module__.rpartition(".")[2],
+            claim=claim,
+            needs=needs,
+            hook=hook,
+            alone=alone or hook is not None,
+            provisional=provisional,
+        )
 
         @functools.wraps(method)
         async def run(suite: SuiteT, kit: Kit) -> None:
-            async with guarded(kit):
-                await method(suite, kit)
+            try:
+                await perform(functools.partial(method, suite), kit, alone=made.alone)
+            except BaseException as error:
+                if provisional and is_failure(error):
+                    pytest.xfail(f"provisional: {type(error).__name__}: {error}")
+                raise
 
         setattr(run, _MARK, made)
         return run

@@ -58,9 +58,19 @@ class TransportSuite(Requests, Settlement, Hooks):
             if found is not None:
                 yield found
 
-    def make_kit(self) -> Kit:
-        """Make the tools of one scenario."""
-        return Kit(self.make_provider(), seed=self.seed, timeout_multiplier=self.timeout_multiplier)
+    def make_kit(self, *, seed: int | None = None, timeout_multiplier: float = 1.0) -> Kit:
+        """
+        Make the tools of one scenario.
+
+        Args:
+            seed: Instead of the suite's.
+            timeout_multiplier: On top of the suite's.
+        """
+        return Kit(
+            self.make_provider(),
+            seed=self.seed if seed is None else seed,
+            timeout_multiplier=self.timeout_multiplier * timeout_multiplier,
+        )
 
     def reason_to_skip(self, scenario: Scenario, kit: Kit) -> str | None:
         """Return why a scenario is not for this transport: what it does not declare, or the hook that is not given."""
