@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import anyio
 
 from spa_core._groups import collapsing
-from spa_core.errors import DisconnectedError, EndOfSubscription
+from spa_core.errors import DisconnectedError, EndOfSubscription, SubscribeError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -65,6 +65,7 @@ class Feeds:
         self._feeds: dict[frozenset[str], Feed] = {}
         self._claimed = False
         self._consumer: tuple[TaskGroup, Intake] | None = None
+        self._adding = anyio.Lock(fast_acquire=True)
         self._stopping = anyio.Event()
 
     async def __aenter__(self) -> Self:
@@ -86,11 +87,20 @@ class Feeds:
         return feed
 
     async def add(self, spec: SubscriptionSpec) -> None:
-        """Subscribe for whoever consumes, live on return; the same topics twice are one feed."""
+        """
+        Subscribe for whoever consumes, live on return; the same topics twice are one feed.
+
+        Raises:
+            SubscribeError: There is a feed of the same topics, but for another group.
+        """
         topics = frozenset(spec.topics)
-        if topics in self._feeds:
-            return
-        feed = self._feeds[topics] = await self.host(spec)
+        async with self._adding:  # two tasks that ask for the same at once get one feed
+            if (known := self._feeds.get(topics)) is not None:
+                _check_same_group(known.spec, spec)
+                return
+            feed = self._feeds[topics] = await self.host(spec)
+        if self._stopping.is_set():
+            await feed.subscription.stop_fetching()
         if self._consumer is not None:
             group, intake = self._consumer
             group.start_soon(self._take, feed, intake)
@@ -127,11 +137,14 @@ class Feeds:
             await self._consume(intake)
 
     async def _consume(self, intake: Intake) -> None:
-        async with anyio.create_task_group() as group:
-            self._consumer = group, intake
-            for feed in list(self._feeds.values()):
-                group.start_soon(self._take, feed, intake)
-            await self._stopping.wait()
+        try:
+            async with anyio.create_task_group() as group:
+                self._consumer = group, intake
+                for feed in list(self._feeds.values()):
+                    group.start_soon(self._take, feed, intake)
+                await self._stopping.wait()
+        finally:
+            self._consumer = None
 
     async def stop_fetching(self) -> None:
         """Hand out nothing more; what is handed out can still be settled."""
@@ -148,6 +161,17 @@ class Feeds:
                 topics = ", ".join(feed.spec.topics)
                 message = f"the subscription to {topics} ended unexpectedly"
                 raise DisconnectedError(message) from None
+
+
+def _check_same_group(known: SubscriptionSpec, wanted: SubscriptionSpec) -> None:
+    if known.group != wanted.group:
+        topics = ", ".join(wanted.topics)
+        message = f"{topics} cannot be subscribed to in {_group(wanted)}: this socket listens to it in {_group(known)}"
+        raise SubscribeError(message, topics=wanted.topics, hint="Unsubscribe first, or use another socket")
+
+
+def _group(spec: SubscriptionSpec) -> str:
+    return "no group" if spec.group is None else f"group {spec.group!r}"
 
 
 class _Unwrapping:

@@ -126,13 +126,16 @@ class SpaSocket(Publisher):
             group: Share the messages with the other members of this group.
 
         Raises:
-            TopicError: A filter is not valid.
+            TopicError: A filter is not valid, or there is none.
             CapabilityError: The transport does not declare groups or wildcards that are asked for.
-            SubscribeError: The broker refused.
+            SubscribeError: The broker refused, or this socket listens to the same topics in another group.
             SocketClosedError: The socket is not open.
         """
         feeds = self._opened().feeds
         filters = tuple(dict.fromkeys(map(validate_filter, _as_tuple(topic))))
+        if not filters:
+            message = "there is no topic to subscribe to"
+            raise TopicError(message, topic="", reason="none is given")
         spec = SubscriptionSpec(topics=filters, group=group, prefetch=self._provider.config.prefetch)
         check_subscription(self._provider.capabilities, spec, transport=self._provider.describe())
         await feeds.add(spec)
@@ -195,6 +198,7 @@ class SpaSocket(Publisher):
             self._on_connection(event)
 
     def _forget_link(self) -> None:
+        self.connected = False
         self._link = None
         self._iterator = None
 
