@@ -270,3 +270,16 @@ async def test_a_socket_with_a_queue_is_not_iterated_over(broker: Broker) -> Non
     async with broker.provider(**TOPICS).create_socket(Queue()) as socket:
         with pytest.raises(RuntimeError, match="consumed already"):
             aiter(socket)
+
+
+async def test_an_iterator_is_iterable(broker: Broker) -> None:
+    """What ``aiter`` gives may be iterated over as well as asked for the next message."""
+    async with broker.provider(**TOPICS).create_socket() as socket:
+        deliver(broker, "0", "1")
+        iterator = aiter(socket)
+        got = [(await anext(iterator)).payload]
+        async for message in iterator:
+            got.append(message.payload)
+            break
+
+    assert got == [b"0", b"1"]

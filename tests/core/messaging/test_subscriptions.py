@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from spa_core import SpaMessage
 from spa_core.envelopes import SpaDatEnvelope
-from spa_core.errors import CapabilityError, ConnectError, DisconnectedError, SubscribeError, TopicError
+from spa_core.errors import CapabilityError, ConnectError, DisconnectedError, EncodeError, SubscribeError, TopicError
 from spa_core.transport import ACK, Ack, Capabilities
 
 if TYPE_CHECKING:
@@ -349,6 +349,15 @@ async def test_a_letter_that_does_not_fit_goes_without_its_envelope(broker: Brok
 
     assert broker.published[0].payload == b"\xff"
     assert b'"Payload":"text"' in broker.published[1].payload
+
+
+async def test_what_does_not_fit_the_envelope(broker: Broker) -> None:
+    """A message that the envelope cannot hold is refused before it is sent."""
+    async with broker.provider().with_envelope(SpaDatEnvelope()).create_socket() as socket:
+        with pytest.raises(EncodeError):
+            await socket.publish("a", b"\xff")
+
+    assert broker.published == []
 
 
 # -- closing -----------------------------------------------------------------------------------------------------------

@@ -153,12 +153,13 @@ class Requests:
         if self._live:
             return
         async with self._starting:
-            if not self._live:
-                spec = SubscriptionSpec(topics=(self.pending.filter,), reply=True, prefetch=self._prefetch)
-                self._check(spec)
-                feed = await self._feeds.host(spec)
-                self._tasks.start_soon(self._read, feed.subscription)
-                self._live = True
+            if self._live:
+                return  # another request was first
+            spec = SubscriptionSpec(topics=(self.pending.filter,), reply=True, prefetch=self._prefetch)
+            self._check(spec)
+            feed = await self._feeds.host(spec)
+            self._tasks.start_soon(self._read, feed.subscription)
+            self._live = True
 
     async def _read(self, subscription: Subscription) -> None:
         try:

@@ -108,11 +108,17 @@ class SpaSocket(Publisher):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         """Close; unsettled messages of groups are given back to the broker."""
-        with collapsing():
-            # Only a cancellation concerns the tasks inside; the caller's own error comes out as it is, not in a group.
-            if isinstance(exc, anyio.get_cancelled_exc_class()):
-                return await self._closing.__aexit__(exc_type, exc, traceback)
-            return await self._closing.__aexit__(None, None, None)
+        try:
+            with collapsing():
+                # Only a cancellation concerns the tasks inside; the caller's own error comes out as it is, in no group.
+                if isinstance(exc, anyio.get_cancelled_exc_class()):
+                    return await self._closing.__aexit__(exc_type, exc, traceback)
+                return await self._closing.__aexit__(None, None, None)
+        except BaseException as error:
+            # The stack was not told of the caller's error, and takes it out of the context; it would be lost.
+            if error is not exc and error.__context__ is None:
+                error.__context__ = exc
+            raise
 
     async def subscribe(self, topic: str | Iterable[str], *, group: str | None = None) -> None:
         """
