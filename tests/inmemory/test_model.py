@@ -167,11 +167,11 @@ class Transport(RuleBasedStateMachine):
 
     @rule(socket=st.integers(0, 1), topic=st.sampled_from("aaab"), keys=KEYS, ttl=st.integers(0, 2))
     def publish(self, socket: int, topic: str, keys: list[bytes | None], ttl: int) -> None:
-        """Several tasks publish a message each, which may have to wait."""
+        """Several tasks publish a message each, one after the other, and may have to wait."""
         for key in keys:
             message = SpaMessage(topic=topic, key=key, ttl=self.ttls[ttl % len(self.ttls)])
             self.publishes.append(self.publish_one(self.sockets[socket], message))
-        self.run(asyncio.sleep(0))
+            self.run(asyncio.sleep(0))
 
     def publish_one(self, socket: MemorySocket, message: SpaMessage) -> Publish:
         """Begin to publish a message."""
@@ -188,27 +188,28 @@ class Transport(RuleBasedStateMachine):
     @rule(data=st.data(), most=st.integers(1, 4))
     @precondition(lambda self: any(member.reading is None for member in self.members))
     def receive(self, data: st.DataObject, most: int) -> None:
-        """A member asks for messages; it may have to wait."""
-        member = data.draw(st.sampled_from([member for member in self.members if member.reading is None]))
-        member.asked = most
-        member.reading = task = self.loop.create_task(member.subscription.receive_batch(most))
-        task.add_done_callback(lambda done: self.finished.append((member, done)))
+        """Members ask for messages, and may have to wait."""
+        idle = st.sampled_from([member for member in self.members if member.reading is None])
+        for member in data.draw(st.lists(idle, min_size=1, unique=True)):
+            member.asked = most
+            member.reading = task = self.loop.create_task(member.subscription.receive_batch(most))
+            task.add_done_callback(lambda done, member=member: self.finished.append((member, done)))
         self.run(asyncio.sleep(0))
 
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
     @precondition(lambda self: any(member.in_flight for member in self.members))
     def settle(self, data: st.DataObject, outcome: Outcome) -> None:
-        """A delivery is settled."""
-        member = data.draw(st.sampled_from([member for member in self.members if member.in_flight]))
-        delivery = data.draw(st.sampled_from(list(member.in_flight)))
-        copy = member.in_flight.pop(delivery)
-        if isinstance(outcome, Retry):
-            copy.due = self.loop.now + outcome.delay
-        else:
-            member.queue.copies.remove(copy)
-        self.gone.append(delivery)
+        """Deliveries are settled."""
+        handed = st.sampled_from([(member, each) for member in self.members for each in member.in_flight])
+        for member, delivery in data.draw(st.lists(handed, min_size=1, max_size=4, unique=True)):
+            copy = member.in_flight.pop(delivery)
+            self.gone.append(delivery)
+            if isinstance(outcome, Retry):
+                copy.due = self.loop.now + outcome.delay
+            else:
+                member.queue.copies.remove(copy)
 
-        assert self.run(delivery.settle(outcome)) is True
+            assert self.run(delivery.settle(outcome)) is True
 
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
     @precondition(lambda self: self.gone)
@@ -216,23 +217,31 @@ class Transport(RuleBasedStateMachine):
         """A delivery that was settled, or whose subscription was left, cannot be settled."""
         assert self.run(data.draw(st.sampled_from(self.gone)).settle(outcome)) is False
 
-    @rule(data=st.data())
-    @precondition(lambda self: self.members)
-    def stop(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), event=st.sampled_from(["stop", "leave", "cancel a receive", "cancel a publish", "close"]))
+    def disturb(self, data: st.DataObject, event: str) -> None:
+        """Something ends before its time: rarer than all the rest, so that there is something to disturb."""
+        if event == "close":
+            self.close_socket(data.draw(st.integers(0, 1)))
+        elif event == "cancel a publish":
+            if waiting := [publish for publish in self.publishes if publish.queues]:
+                self.cancel_publish(data.draw(st.sampled_from(waiting)))
+        elif event == "cancel a receive":
+            if reading := [member for member in self.members if member.reading]:
+                self.cancel_receive(data.draw(st.sampled_from(reading)))
+        elif self.members:
+            member = data.draw(st.sampled_from(self.members))
+            self.stop(member) if event == "stop" else self.leave(member)
+
+    def stop(self, member: Member) -> None:
         """A member stops fetching."""
-        member = data.draw(st.sampled_from(self.members))
         self.end_fetching(member)
         self.run(member.subscription.stop_fetching())
 
-    @rule(data=st.data())
-    @precondition(lambda self: self.members)
-    def leave(self, data: st.DataObject) -> None:
+    def leave(self, member: Member) -> None:
         """A subscription is left."""
-        member = data.draw(st.sampled_from(self.members))
         self.remove(member)
         self.run(member.context.__aexit__(None, None, None))
 
-    @rule(index=st.integers(0, 1))
     def close_socket(self, index: int) -> None:
         """A socket closes, and another opens."""
         socket = self.sockets[index]
@@ -246,20 +255,14 @@ class Transport(RuleBasedStateMachine):
             self.run(member.context.__aexit__(None, None, None))
         self.sockets[index] = self.open()
 
-    @rule(data=st.data())
-    @precondition(lambda self: any(member.reading for member in self.members))
-    def cancel_receive(self, data: st.DataObject) -> None:
+    def cancel_receive(self, member: Member) -> None:
         """A call that waits for messages is cancelled."""
-        member = data.draw(st.sampled_from([member for member in self.members if member.reading]))
         assert member.reading
         member.reading.cancel()
         self.run(asyncio.sleep(0))
 
-    @rule(data=st.data())
-    @precondition(lambda self: any(publish.queues for publish in self.publishes))
-    def cancel_publish(self, data: st.DataObject) -> None:
+    def cancel_publish(self, publish: Publish) -> None:
         """A publish that waits for room is cancelled."""
-        publish = data.draw(st.sampled_from([publish for publish in self.publishes if publish.queues]))
         self.give_up(publish)
         publish.task.cancel()
         self.run(asyncio.sleep(0))
@@ -384,7 +387,7 @@ class Transport(RuleBasedStateMachine):
             self.give_up(publish)
             publish.task.cancel()
         for member in list(self.members):
-            self.leave_now(member)
+            self.leave(member)
         self.loop.now += 10
         for group, queue in self.groups.items():
             spec = SubscriptionSpec(topics=queue.filters, group=group, prefetch=1_000_000)
@@ -397,11 +400,6 @@ class Transport(RuleBasedStateMachine):
             self.run(context.__aexit__(None, None, None))
         for socket in (*self.sockets, self.anchor):
             self.run(socket.__aexit__(None, None, None))
-
-    def leave_now(self, member: Member) -> None:
-        """Leave a subscription."""
-        self.remove(member)
-        self.run(member.context.__aexit__(None, None, None))
 
 
 class ExpiringTransport(Transport):

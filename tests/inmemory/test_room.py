@@ -8,6 +8,7 @@ import pytest
 
 from spa_core import SpaMessage
 from spa_core.errors import QueueFullError, SocketClosedError
+from spa_core.transport import Retry
 from spa_inmemory.room import Refusal, WaitingPublish, break_circles
 
 if TYPE_CHECKING:
@@ -213,6 +214,29 @@ def test_stopped_member(make_queue: Callable[..., MessageQueue]) -> None:
     assert not publish("1", queue, publisher=member).refusals
 
 
+def test_stopped_member_makes_no_room(make_queue: Callable[..., MessageQueue]) -> None:
+    """A member that has stopped is nobody to wait for."""
+    queue = full(make_queue, "q")
+    member, stopped = queue.join(100), queue.join(100)
+    queue.stop(stopped)
+
+    assert not publish("1", queue, publisher=member).refusals
+
+
+def test_reserve_wakes(make_queue: Callable[..., MessageQueue]) -> None:
+    """What goes into the reserve of a queue that is full of delayed messages wakes a reader that sleeps."""
+    queue, woken = full(make_queue, "q"), list[str]()
+    member = queue.join(100)
+    for delivery in queue.take(member, 2):
+        member.in_flight.remove(delivery)
+        queue.settle(delivery, Retry(delay=60))
+    queue.sleep(member, lambda: woken.append("member"))
+    publish("1", queue, publisher=member)
+
+    assert woken == ["member"]
+    assert [delivery.message.payload for delivery in queue.take(member, 9)] == [b"1"]
+
+
 def test_finished_publish_holds_nobody_up(make_queue: Callable[..., MessageQueue]) -> None:
     """A publish that has ended counts no more."""
     one, two = full(make_queue, "one"), full(make_queue, "two")
@@ -222,15 +246,15 @@ def test_finished_publish_holds_nobody_up(make_queue: Callable[..., MessageQueue
     assert publish("2", one, publisher=bob).refusals
 
 
-def test_circle_closed_by_leaving(make_queue: Callable[..., MessageQueue]) -> None:
-    """A circle that closes because a member leaves is broken then: into the reserve, or with the error beyond it."""
+def test_circle_closed_by_stopping(make_queue: Callable[..., MessageQueue]) -> None:
+    """A circle that closes because a member stops is broken then: into the reserve, or with the error beyond it."""
     queue, woken = full(make_queue, "q"), list[str]()
     ann, bob = queue.join(100), queue.join(100)
     waiting = [publish(payload, queue, publisher=ann, woken=woken) for payload in "123"]
     outside = publish("4", queue, woken=woken)
     break_circles(queue)
     assert woken == []
-    queue.leave(bob)
+    queue.stop(bob)
     break_circles(queue)
 
     assert woken == ["1", "2", "3"]

@@ -14,6 +14,7 @@ import anyio
 from anyio.lowlevel import RunVar
 
 from spa_core.errors import ConnectError
+from spa_inmemory.idleness import Idleness
 from spa_inmemory.queues import MessageQueue
 from spa_inmemory.retained import RetainedMessages
 from spa_inmemory.room import Refusal, break_circles
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from spa_core.transport import SubscriptionSpec
     from spa_inmemory.members import Member
 
-__all__ = ["Broker", "close_broker", "open_broker"]
+__all__ = ["Broker", "close_broker", "find_broker", "open_broker"]
 
 
 class Broker:
@@ -41,13 +42,15 @@ class Broker:
         name: As above.
         routes: Where messages go.
         retained: What later subscribers get first.
+        idleness: True while nothing is left to do here.
     """
 
-    __slots__ = ("_clock", "_groups", "_own", "name", "retained", "routes")
+    __slots__ = ("_clock", "_groups", "_own", "idleness", "name", "retained", "routes")
 
     def __init__(self, name: str, clock: Callable[[], float] = anyio.current_time) -> None:
         self.name = name
         self.routes = Routes()
+        self.idleness = Idleness()
         self.retained = RetainedMessages(f"memory://{name}", clock)
         self._clock = clock
         self._own: dict[MessageQueue, tuple[str, ...]] = {}  # queues of one subscription, with their filters
@@ -91,11 +94,13 @@ class Broker:
             queue = self._own_queue(spec, limit, subscriber)
         else:
             queue = self._group_queue(spec.group, spec.topics, limit)
-        return queue.join(spec.prefetch)
+        member = queue.join(spec.prefetch)
+        self.idleness.add(member)
+        return member
 
     def _own_queue(self, spec: SubscriptionSpec, limit: int, subscriber: str | None) -> MessageQueue:
         name = f"the queue of {subscriber or 'a subscription'} on {', '.join(spec.topics)}"
-        queue = MessageQueue(name, limit=limit, clock=self._clock)
+        queue = self._queue(name, limit)
         self.routes.add(spec.topics, queue)
         self._own[queue] = spec.topics
         for message, deadline in () if spec.reply else self.retained.matching(spec.topics):
@@ -107,9 +112,12 @@ class Broker:
         queue = self._groups.get(identity)
         if queue is None:
             name = f"the queue of group {group!r} on {', '.join(topics)}"
-            queue = self._groups[identity] = MessageQueue(name, limit=limit, clock=self._clock)
+            queue = self._groups[identity] = self._queue(name, limit)
             self.routes.add(topics, queue, group=group)
         return queue
+
+    def _queue(self, name: str, limit: int) -> MessageQueue:
+        return MessageQueue(name, limit=limit, clock=self._clock, idleness=self.idleness)
 
     def stop(self, member: Member) -> None:
         """Hand a member nothing more; a queue that was its alone gets nothing more either and drops what waits."""
@@ -125,7 +133,7 @@ class Broker:
         """End a subscription; a group gets back what the member had in flight."""
         self.stop(member)
         member.queue.leave(member)
-        break_circles(member.queue)
+        self.idleness.remove(member)
 
 
 class _EventLoop:
@@ -169,6 +177,12 @@ def open_broker(name: str) -> Broker:
         return opened.broker
 
 
+def find_broker(name: str) -> Broker | None:
+    """Return the broker that open sockets share under *name*; ``None`` if there is none."""
+    opened = _open.get(name)
+    return None if opened is None else opened.broker
+
+
 def close_broker(broker: Broker) -> None:
     """Count one socket less; a broker without sockets is forgotten with all it holds."""
     with _lock:
@@ -180,5 +194,5 @@ def close_broker(broker: Broker) -> None:
 
 
 def _other_loop(name: str, sockets: int) -> ConnectError:
-    text = f"memory://{name} is in use on another event loop (open sockets: {sockets}), and an in-memory broker serves only one"
+    text = f"memory://{name} is in use on another event loop (open sockets: {sockets}), and a broker in memory serves one"
     return ConnectError(text, hint="Close them first or use another name; between event loops use a real broker")

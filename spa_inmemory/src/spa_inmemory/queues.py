@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from spa_core.transport import ACK, Reject, Retry
 from spa_inmemory.backlog import Backlog, Entry
+from spa_inmemory.idleness import Idleness
 from spa_inmemory.lanes import KeyLanes
 from spa_inmemory.members import Member, MemoryDelivery
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["MessageQueue"]
 
 _logger: Final = logging.getLogger("spa_inmemory")
-_place: Final = attrgetter("place")
 
 
 class MessageQueue:
@@ -40,6 +39,7 @@ class MessageQueue:
         name: Its name for people.
         limit: The most messages that wait before publishers have to.
         clock: Returns the time in seconds.
+        idleness: Told when there is less to do, while anybody wants to know.
 
     Attributes:
         name: As above.
@@ -49,9 +49,22 @@ class MessageQueue:
         publishers: Publishes that wait for room, first come first served; empty unless the queue is full.
     """
 
-    __slots__ = ("_backlog", "_closed", "_lanes", "_sleepers", "fetching", "limit", "members", "name", "publishers")
+    __slots__ = (
+        "_backlog",
+        "_closed",
+        "_idleness",
+        "_lanes",
+        "_sleepers",
+        "fetching",
+        "limit",
+        "members",
+        "name",
+        "publishers",
+    )
 
-    def __init__(self, name: str, *, limit: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, *, limit: int, clock: Callable[[], float], idleness: Idleness | None = None
+    ) -> None:
         self.name = name
         self.limit = limit
         self.members: dict[Member, None] = {}
@@ -59,6 +72,7 @@ class MessageQueue:
         self.publishers: deque[WaitingPublish] = deque()
         self._backlog = Backlog(clock)
         self._closed = False
+        self._idleness = idleness or Idleness()
         self._lanes: KeyLanes | None = None  # two members must not share a key, one alone may have all
         self._sleepers: dict[Member, None] = {}  # members that wait for messages, the longest idle first
 
@@ -116,12 +130,13 @@ class MessageQueue:
             self.fetching -= 1
             self.wake(member)
             self.pass_on()
+            self._idleness.note()
 
     def leave(self, member: Member) -> None:
-        """Remove a member; what it has in flight goes back, in the original order and as one more attempt."""
+        """Remove a member; what it has in flight goes back to its place, as one more attempt."""
         self.stop(member)
         del self.members[member]
-        unsettled = sorted(member.in_flight, key=_place)
+        unsettled = tuple(member.in_flight)
         member.in_flight.clear()
         for delivery in unsettled:
             self._release_key(delivery)
@@ -161,6 +176,8 @@ class MessageQueue:
             batch = self._hand_out(member, most)
         if self._sleepers:
             self.pass_on()
+        if not batch:
+            self._idleness.note()  # all that waited may have expired
         return batch
 
     def _hand_out(self, member: Member, most: int) -> list[MemoryDelivery]:
@@ -220,6 +237,8 @@ class MessageQueue:
         member = delivery.native
         if member.wake is not None and member not in self._sleepers:
             member.rouse()  # it waited until its prefetch allows more
+        if self._idleness.waiting:
+            self._idleness.note()
 
     def _take_back(self, delivery: MemoryDelivery, delay: float) -> None:
         if self._closed:

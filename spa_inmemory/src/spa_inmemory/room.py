@@ -129,7 +129,7 @@ def _use_reserve(refusal: Refusal) -> None:
 
 
 def break_circles(queue: MessageQueue) -> None:
-    """Let no publish wait for *queue* in a circle that closed because a member left it."""
+    """Let no publish wait for *queue* in a circle that closed because a member of it stopped fetching."""
     for publish in tuple(queue.publishers):
         publish.leave_circle(queue)
 

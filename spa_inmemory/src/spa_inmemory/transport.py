@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 from spa_core import SocketProvider
 from spa_core.errors import ConnectError, SocketClosedError
 from spa_core.transport import Capabilities, ConnectionEvent
-from spa_inmemory.broker import close_broker, open_broker
+from spa_inmemory.broker import close_broker, find_broker, open_broker
 from spa_inmemory.config import MemoryConfig
 from spa_inmemory.members import handling_member
 from spa_inmemory.room import WaitingPublish
@@ -82,6 +82,29 @@ class MemorySocketProvider(SocketProvider[MemoryConfig]):
     def open(self, on_connection: ConnectionListener) -> MemorySocket:
         """Make a socket; it joins its broker when it is entered."""
         return MemorySocket(self.config, on_connection)
+
+    def is_idle(self) -> bool:
+        """
+        Return whether nothing is left to do at the broker.
+
+        That is: no message is handed out and unsettled, and none waits, for its turn or its time, for a subscription
+        that takes messages. A broker without sockets is idle.
+        """
+        broker = find_broker(self.config.name)
+        return broker is None or bool(broker.idleness)
+
+    async def until_idle(self) -> None:
+        """Wait until nothing is left to do at the broker; what comes in afterwards is not waited for."""
+        await checkpoint()
+        broker = find_broker(self.config.name)
+        if broker is None or broker.idleness:
+            return
+        idle = anyio.Event()
+        broker.idleness.waiting.add(idle.set)
+        try:
+            await idle.wait()
+        finally:
+            broker.idleness.waiting.discard(idle.set)
 
 
 class MemorySocket:
@@ -173,7 +196,6 @@ class MemorySocket:
             if refusals:
                 await self._wait_for_room(refusals)
                 refusals.clear()
-                broker = self._opened()
 
     @asynccontextmanager
     async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[MemorySubscription]:
