@@ -16,4 +16,4 @@ class TestMemory(TransportSuite):
 
     def make_provider(self) -> SocketProvider[MemoryConfig]:
         """Make a provider whose broker the scenarios share one after the other."""
-        return MemorySocketProvider(MemoryConfig(name="conformance"))
+        return MemorySocketProvider(MemoryConfig(name="conformance", max_payload=2**20))

@@ -72,6 +72,16 @@ class Kit:
         """Return a topic nobody has used before, with *levels* below it."""
         return "/".join([f"{self._prefix}-{next(self._numbers)}", *levels])
 
+    def full_message(self, topic: str, payload: bytes = b"body", **fields: Any) -> SpaMessage:
+        """Make a message in which every field is set that the transport carries unchanged."""
+        words = ("client_id", "client_name", "correlation_id", "message_id", "response_topic")
+        made: dict[str, Any] = {name: self.unique(name) for name in words} | {
+            "content_type": "application/vnd.kit+json"
+        }
+        optional = {"headers": {"unit": "m3"}, "key": b"one key", "timestamp": 1_234_567_890.123}
+        made |= {name: value for name, value in optional.items() if getattr(self.capabilities, name)}
+        return SpaMessage(topic=topic, payload=payload, **(made | fields))
+
     def group(self) -> str | None:
         """Return a new group where there are groups, for what some transports do for groups only: give back."""
         return self.unique("group") if self.capabilities.groups else None
@@ -140,10 +150,15 @@ class Kit:
         return deliveries
 
     async def take(self, subscription: Subscription, count: int = 1) -> list[SpaMessage]:
-        """Return exactly *count* messages and acknowledge them."""
-        deliveries = await self.receive(subscription, count)
-        await self.settle(deliveries)
-        return [delivery.message for delivery in deliveries]
+        """Return exactly *count* messages, each acknowledged before more are asked for."""
+        messages: list[SpaMessage] = []
+        with anyio.move_on_after(self.patience):
+            while len(messages) < count:
+                batch = await subscription.receive_batch(count - len(messages))
+                await self.settle(batch)
+                messages += (delivery.message for delivery in batch)
+        assert len(messages) == count, f"{len(messages)} of {count} messages arrived within {self.patience:g} s"
+        return messages
 
     async def settle(self, deliveries: Iterable[Delivery]) -> None:
         """Acknowledge deliveries."""
@@ -188,9 +203,20 @@ class Kit:
         """Run *work*, and cancel it after so many *turns* of the event loop unless it has ended."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(work)
-            for _ in range(turns):
-                await checkpoint()
+            await self.let_run(turns)
             tasks.cancel_scope.cancel()
+
+    async def let_run(self, turns: int = 20) -> None:
+        """Let other tasks run, so many *turns* of the event loop."""
+        for _ in range(turns):
+            await checkpoint()
+
+    async def travel(self, *messages: SpaMessage) -> list[SpaMessage]:
+        """Publish messages on one socket and take them on another; return them as they arrive."""
+        topics = dict.fromkeys(message.topic for message in messages)
+        async with self.socket() as there, self.socket() as here, self.subscribed(there, *topics) as subscription:
+            await self.publish_many(here, messages)
+            return await self.take(subscription, len(messages))
 
     async def assert_silent(self, subscription: Subscription, socket: TransportSocket, topic: str) -> None:
         """Prove that nothing is under way to *subscription*: a fence published now is the next thing it gets."""
