@@ -1,14 +1,17 @@
-"""How deliveries end: acknowledged, delivered again, refused; the first settlement wins."""
+"""How deliveries end: acknowledged, given back, refused; the first settlement wins, and a late one does no harm."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import anyio
 
 from spa_core.testing.scenario import scenario
 from spa_core.transport import ACK, Reject, Retry
 
 if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
+    from spa_core.transport import Delivery, Outcome
 
 
 class Settlement:
@@ -24,70 +27,6 @@ class Settlement:
                 await kit.take(subscription)
             async with kit.subscribed(socket, topic, group=group) as subscription:
                 await kit.assert_silent(subscription, socket, topic)
-
-    @scenario("groups", "durable", "ack")
-    async def test_an_unsettled_message_is_delivered_again(self, kit: Kit) -> None:
-        """A message whose subscription was left before it was settled is delivered to the group again, unchanged."""
-        topic, group = kit.topic(), kit.unique("group")
-        async with kit.socket() as socket:
-            async with kit.subscribed(socket, topic, group=group) as subscription:
-                [sent] = await kit.publish(socket, topic, b"again")
-                await kit.receive(subscription)
-            async with kit.subscribed(socket, topic, group=group) as subscription:
-                [message] = await kit.take(subscription)
-        assert (message.topic, message.payload) == (sent.topic, sent.payload)
-
-    @scenario("retry")
-    async def test_retry_delivers_the_same_message_again(self, kit: Kit) -> None:
-        """``Retry`` delivers the same payload with the original headers again."""
-        topic = kit.topic()
-        headers = {"origin": "kit"} if kit.capabilities.headers else {}
-        async with kit.socket() as socket, kit.subscribed(socket, topic, group=_group(kit)) as subscription:
-            await kit.publish(socket, topic, b"body", headers=headers)
-            [first] = await kit.receive(subscription)
-            assert await first.settle(Retry())
-            [second] = await kit.receive(subscription)
-            await second.settle(ACK)
-        assert second.message.payload == b"body"
-        assert dict(second.message.headers) == headers
-
-    @scenario("retry", "attempts")
-    async def test_attempts_are_counted(self, kit: Kit) -> None:
-        """The attempt is 1 on the first delivery and rises with each redelivery, which is flagged as such."""
-        topic = kit.topic()
-        async with kit.socket() as socket, kit.subscribed(socket, topic, group=_group(kit)) as subscription:
-            await kit.publish(socket, topic, b"body")
-            seen: list[tuple[int | None, bool | None]] = []
-            for _ in range(3):
-                [delivery] = await kit.receive(subscription)
-                seen.append((delivery.attempt, delivery.redelivered))
-                await delivery.settle(Retry())
-        assert seen == [(1, False), (2, True), (3, True)]
-
-    @scenario("retry")
-    async def test_a_hundred_retries_then_success(self, kit: Kit) -> None:
-        """A message that is retried a hundred times and then acknowledged is delivered a hundred and one times."""
-        topic = kit.topic()
-        async with kit.socket() as socket, kit.subscribed(socket, topic, group=_group(kit)) as subscription:
-            await kit.publish(socket, topic, b"body")
-            for _ in range(100):
-                [delivery] = await kit.receive(subscription)
-                await delivery.settle(Retry())
-            await kit.take(subscription)
-            await kit.assert_silent(subscription, socket, topic)
-
-    @scenario("retry")
-    async def test_a_retry_in_mid_batch_loses_nothing_after_it(self, kit: Kit) -> None:
-        """When one message of a batch is retried and the others are acknowledged, it alone comes again."""
-        topic = kit.topic()
-        async with kit.socket() as socket, kit.subscribed(socket, topic, group=_group(kit)) as subscription:
-            await kit.publish(socket, topic, b"0", b"1", b"2", b"3")
-            batch = await kit.receive(subscription, 4)
-            for delivery in batch:
-                await delivery.settle(Retry() if delivery.message.payload == b"1" else ACK)
-            [again] = await kit.take(subscription)
-            await kit.assert_silent(subscription, socket, topic)
-        assert again.payload == b"1"
 
     @scenario("groups", "durable", "ack")
     async def test_acknowledging_out_of_order_loses_nothing(self, kit: Kit) -> None:
@@ -109,45 +48,112 @@ class Settlement:
     async def test_settling_twice_is_told(self, kit: Kit) -> None:
         """The first settlement takes effect and says so; a second one, of whatever outcome, does nothing."""
         topic = kit.topic()
-        async with kit.socket() as socket, kit.subscribed(socket, topic, group=_group(kit)) as subscription:
+        async with kit.socket() as socket, kit.subscribed(socket, topic, group=kit.group()) as subscription:
             await kit.publish(socket, topic, b"body")
             [delivery] = await kit.receive(subscription)
             told = [await delivery.settle(ACK), await delivery.settle(ACK), await delivery.settle(Retry())]
             await kit.assert_silent(subscription, socket, topic)
         assert told == [True, False, False]
 
+    @scenario("retry>=seek")
+    async def test_a_retry_is_not_undone_by_an_acknowledgement(self, kit: Kit) -> None:
+        """A message that was retried first comes again, although an acknowledgement and a rejection follow."""
+        topic = kit.topic()
+        async with kit.socket() as socket, kit.subscribed(socket, topic, group=kit.group()) as subscription:
+            await kit.publish(socket, topic, b"body")
+            [delivery] = await kit.receive(subscription)
+            told = [await delivery.settle(outcome) for outcome in (Retry(), ACK, Reject("too late"))]
+            [again] = await kit.take(subscription)
+        assert (told, again.payload) == ([True, False, False], b"body")
+
+    @scenario("ack")
+    async def test_of_settlements_at_once_one_takes_effect(self, kit: Kit) -> None:
+        """When several tasks settle one delivery at the same time exactly one of them is told that it took effect."""
+        topic = kit.topic()
+        told: list[bool] = []
+
+        async def settle(delivery: Delivery, outcome: Outcome) -> None:
+            told.append(await delivery.settle(outcome))
+
+        async with kit.socket() as socket, kit.subscribed(socket, topic, group=kit.group()) as subscription:
+            await kit.publish(socket, topic, b"body")
+            [delivery] = await kit.receive(subscription)
+            async with anyio.create_task_group() as tasks:
+                for outcome in (ACK, Reject("no"), ACK, Reject("never")):
+                    tasks.start_soon(settle, delivery, outcome)
+            await kit.assert_silent(subscription, socket, topic)
+        assert sorted(told) == [False, False, False, True]
+
     @scenario("ack")
     async def test_settling_after_leaving_is_told(self, kit: Kit) -> None:
         """Settling after the subscription was left does nothing, says so, and raises nothing."""
         topic = kit.topic()
         async with kit.socket() as socket:
-            async with kit.subscribed(socket, topic, group=_group(kit)) as subscription:
+            async with kit.subscribed(socket, topic, group=kit.group()) as subscription:
                 await kit.publish(socket, topic, b"body")
                 [delivery] = await kit.receive(subscription)
             applied = await delivery.settle(ACK)
         assert applied is False
 
     @scenario("ack")
+    async def test_settling_after_closing_is_told(self, kit: Kit) -> None:
+        """Settling after the socket was closed, of whatever outcome, does nothing, says so, and raises nothing."""
+        topic = kit.topic()
+        async with kit.socket() as socket, kit.subscribed(socket, topic, group=kit.group()) as subscription:
+            await kit.publish(socket, topic, b"0", b"1", b"2")
+            batch = await kit.receive(subscription, 3)
+        outcomes: list[Outcome] = [ACK, Retry(), Reject("too late")]
+        applied = [await delivery.settle(outcome) for delivery, outcome in zip(batch, outcomes, strict=True)]
+        assert applied == [False, False, False]
+
+    @scenario("groups", "durable", "ack")
+    async def test_a_late_settlement_leaves_the_next_delivery_alone(self, kit: Kit) -> None:
+        """A delivery that was given back and is settled later does not settle the same message's next delivery."""
+        topic, group = kit.topic(), kit.unique("group")
+        async with kit.socket() as socket:
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                await kit.publish(socket, topic, b"body")
+                [stale] = await kit.receive(subscription)
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                await kit.receive(subscription)
+                applied = await stale.settle(ACK)
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                [message] = await kit.take(subscription)
+        assert (applied, message.payload) == (False, b"body")
+
+    @scenario("groups", "durable", "ack")
+    async def test_settling_after_fetching_was_stopped_counts(self, kit: Kit) -> None:
+        """What was handed out before ``stop_fetching`` can be settled after it, and then does not come again."""
+        topic, group = kit.topic(), kit.unique("group")
+        async with kit.socket() as socket:
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                await kit.publish(socket, topic, b"0", b"1")
+                batch = await kit.receive(subscription, 2)
+                await subscription.stop_fetching()
+                applied = [await delivery.settle(ACK) for delivery in batch]
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                await kit.assert_silent(subscription, socket, topic)
+        assert applied == [True, True]
+
+    @scenario("ack")
     async def test_a_rejected_message_is_gone(self, kit: Kit) -> None:
         """A rejected message is not delivered again."""
         topic = kit.topic()
-        async with kit.socket() as socket, kit.subscribed(socket, topic, group=_group(kit)) as subscription:
+        async with kit.socket() as socket, kit.subscribed(socket, topic, group=kit.group()) as subscription:
             await kit.publish(socket, topic, b"body")
             [delivery] = await kit.receive(subscription)
             assert await delivery.settle(Reject("not wanted"))
             await kit.assert_silent(subscription, socket, topic)
 
-    @scenario("retry_delay")
-    async def test_a_delayed_retry_does_not_hold_up_others(self, kit: Kit) -> None:
-        """While one message waits for its delayed retry, others are delivered."""
-        topic = kit.topic()
-        async with kit.socket() as socket, kit.subscribed(socket, topic, group=_group(kit)) as subscription:
-            await kit.publish(socket, topic, b"later")
-            [delivery] = await kit.receive(subscription)
-            await delivery.settle(Retry(delay=3600))
-            await kit.assert_silent(subscription, socket, topic)
-
-
-def _group(kit: Kit) -> str | None:
-    """A group where there are groups: some transports redeliver to groups only."""
-    return kit.unique("group") if kit.capabilities.groups else None
+    @scenario("groups", "durable", "ack")
+    async def test_a_rejected_message_holds_up_nothing(self, kit: Kit) -> None:
+        """A rejected message counts as finished: neither it nor those around it come again to the next member."""
+        topic, group = kit.topic(), kit.unique("group")
+        async with kit.socket() as socket:
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                await kit.publish(socket, topic, b"0", b"1", b"2")
+                first, second, third = await kit.receive(subscription, 3)
+                await second.settle(Reject("not wanted"))
+                await kit.settle([third, first])
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                await kit.assert_silent(subscription, socket, topic)
