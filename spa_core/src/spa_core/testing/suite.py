@@ -15,8 +15,19 @@ from spa_core.testing._session import prepared
 from spa_core.testing.hooks import Hooks, is_given
 from spa_core.testing.kit import Kit
 from spa_core.testing.scenario import Scenario, missing_capability, scenario_of
+from spa_core.testing.scenarios.content import Content
+from spa_core.testing.scenarios.expiry import Expiry
+from spa_core.testing.scenarios.groups import Groups
+from spa_core.testing.scenarios.headers import Headers
+from spa_core.testing.scenarios.lifecycle import Lifecycle
+from spa_core.testing.scenarios.ordering import Ordering
+from spa_core.testing.scenarios.publishing import Publishing
+from spa_core.testing.scenarios.redelivery import Redelivery
 from spa_core.testing.scenarios.requests import Requests
+from spa_core.testing.scenarios.retained import Retained
 from spa_core.testing.scenarios.settlement import Settlement
+from spa_core.testing.scenarios.subscribing import Subscribing
+from spa_core.testing.scenarios.wildcards import Wildcards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +37,22 @@ if TYPE_CHECKING:
 __all__ = ["TransportSuite"]
 
 
-class TransportSuite(Requests, Settlement, Hooks):
+class TransportSuite(
+    Lifecycle,
+    Publishing,
+    Expiry,
+    Subscribing,
+    Retained,
+    Wildcards,
+    Ordering,
+    Groups,
+    Settlement,
+    Redelivery,
+    Headers,
+    Content,
+    Requests,
+    Hooks,
+):
     """
     Every guarantee of the transport contract, one test each.
 
