@@ -69,7 +69,7 @@ BENCHMARK = Benchmark(
     rounds=1,
     variants=(
         Variant(
-            name="1,000,000 messages",
+            name="SPA, memory://",
             run=run,
             missing="" if STATUS.exists() else f"not measured: there is no {STATUS} on this system",
         ),

@@ -82,6 +82,7 @@ class Result(msgspec.Struct, kw_only=True):
 
     Attributes:
         variant: Its name.
+        messages: How many a round had.
         rate: Messages a second.
         cpu: Seconds of processor time a message.
         p50: Median latency of a request in seconds; ``None`` without requests.
@@ -92,6 +93,7 @@ class Result(msgspec.Struct, kw_only=True):
     """
 
     variant: str
+    messages: int = 0
     rate: float = 0.0
     cpu: float = 0.0
     p50: float | None = None
@@ -157,6 +159,7 @@ def _result(variant: Variant, runs: list[Run], compared: list[Run]) -> Result:
     timed = [quantiles(run.latencies, n=100, method="inclusive") for run in runs if len(run.latencies) > 1]
     return Result(
         variant=variant.name,
+        messages=runs[0].messages,
         rate=median(map(_rate, runs)),
         cpu=median(run.cpu_seconds / run.messages for run in runs),
         p50=median(percentiles[49] for percentiles in timed) if timed else None,

@@ -36,7 +36,8 @@ def _microseconds(seconds: float | None) -> str:
 
 def _remark(benchmark: Benchmark, result: Result) -> str:
     if result.growth is not None:
-        return f"grew by at most {result.growth / 2**10:,.0f} KiB after the first tenth; goal: {benchmark.goal}"
+        grown = f"{result.messages:,} messages: {result.growth / 2**10:,.0f} KiB at most after the first tenth"
+        return f"{grown}; goal: {benchmark.goal}"
     if result.ratio is not None:
         return f"SPA is {result.ratio:.1f} times as fast"
     return f"goal: {benchmark.goal}" if benchmark.goal else ""
