@@ -10,8 +10,9 @@ A plugin is a module or an object with functions marked by :data:`hookimpl`. Thr
   variables ``SPA_PLUGINS`` and ``SPA_BLOCK_PLUGINS``, comma-separated names, narrow that), or given to
   ``DistributedApplication(plugins=[...])``.
 
-An implementation may leave out parameters it does not need. Hooks called for each message are looked up once, when the
-application starts, and cost nothing when nobody implements them.
+An implementation is a plain function, no coroutine, and does not wrap others in lifecycle hooks; it may leave out
+parameters it does not need. Hooks called for each message are looked up once, when the application starts, and cost
+nothing when nobody implements them.
 """
 
 from __future__ import annotations

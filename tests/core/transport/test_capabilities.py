@@ -32,8 +32,10 @@ DECLARED = st.builds(Capabilities, groups=st.booleans(), fanout=st.booleans(), w
 
 
 def needs(spec: SubscriptionSpec) -> set[str]:
-    """Return the capabilities that a subscription needs; core's own reply subscription needs no other than a group."""
+    """Return the capabilities that a subscription needs; core's own reply subscription needs none of its filter's."""
     needed = {"groups"} if spec.group is not None else set() if spec.reply else {"fanout"}
+    if spec.reply:
+        needed.add("reply")
     if not spec.reply and any(wildcard in topic for topic in spec.topics for wildcard in "+#"):
         needed.add("wildcards")
     return needed
@@ -41,7 +43,11 @@ def needs(spec: SubscriptionSpec) -> set[str]:
 
 def declares(capabilities: Capabilities) -> set[str]:
     """Return what is declared of that."""
-    return {name for name in ("groups", "fanout", "wildcards") if getattr(capabilities, name) not in {False, "none"}}
+    return {
+        name
+        for name in ("groups", "fanout", "reply", "wildcards")
+        if getattr(capabilities, name) not in {False, "none"}
+    }
 
 
 def test_nothing_is_declared_by_default() -> None:

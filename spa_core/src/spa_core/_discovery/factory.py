@@ -49,7 +49,7 @@ class SocketProviderFactory:
         provider: SocketProvider[Any] | None = plugins.hook.spa_socket_provider(url=parsed)
         if provider is None:
             text = f"the transport {parsed.scheme!r} is installed but made no provider for {parsed}"
-            raise PluginLoadError(text, plugin=parsed.scheme, distribution=parsed.scheme)
+            raise PluginLoadError(text, plugin=parsed.scheme, distribution=plugins.owner_of(parsed.scheme))
         return provider.with_codecs(plugins.codecs)
 
     @staticmethod
@@ -75,8 +75,9 @@ class SocketProviderFactory:
             text = f"a configuration is needed, not {type(plain).__name__}"
             raise ConfigurationError(text, hint="Give a transport's config object, such as MemoryConfig(name='plant')")
         plugins = plugins or Plugins()
-        # An MQTT configuration must not import Kafka: only plugins of the configuration's own package are asked.
-        plugins.load_transports_of(type(plain).__module__.partition(".")[0])
+        # An MQTT configuration must not import Kafka: only plugins of a package that defines it or a type it extends.
+        for package in {kind.__module__.partition(".")[0]: None for kind in type(plain).__mro__}:
+            plugins.load_transports_of(package)
         provider: SocketProvider[Any] | None = plugins.hook.spa_socket_provider_for_config(config=plain)
         if provider is None:
             text = f"no installed transport takes a {type(plain).__name__}"

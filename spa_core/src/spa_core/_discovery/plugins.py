@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import pluggy
-
-from spa_core import hookspecs
+from spa_core._discovery.codecs import codec_of
 from spa_core._discovery.entries import (
     CODECS,
     PLUGINS,
@@ -22,25 +20,17 @@ from spa_core._discovery.entries import (
     load,
     sole_entry,
 )
+from spa_core._discovery.registration import name_of, new_manager, register
+from spa_core._discovery.schemes import unknown_scheme
 from spa_core._suggest import did_you_mean
 from spa_core.codecs import Codec, CodecRegistry
-from spa_core.errors import PluginConflictError, PluginError, PluginLoadError, UnknownSchemeError
+from spa_core.errors import PluginError, PluginLoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint
 
-KNOWN_TRANSPORTS = {
-    "kafka": "spa-kafka",
-    "kafka+ssl": "spa-kafka",
-    "memory": "spa-inmemory",
-    "mqtt": "spa-mqtt",
-    "mqtt+unix": "spa-mqtt",
-    "mqtts": "spa-mqtt",
-    "ws": "spa-mqtt",
-    "wss": "spa-mqtt",
-}
-"""Which distribution of ours serves a scheme, so that the error for a missing one can name the pip line."""
+    import pluggy
 
 
 class Plugins:
@@ -57,15 +47,15 @@ class Plugins:
         Register plugins given in code; those of entry points are loaded when they are needed.
 
         Raises:
-            PluginError: A plugin implements a hook that does not exist, or takes arguments the hook does not have.
+            PluginError: A plugin implements a hook that does not exist, or implements one as it cannot be called.
+            PluginConflictError: Two plugins offer a codec for one content type.
         """
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
+        self._manager = new_manager()
         self._entry_points = entry_points
         self._environment = environment
         self._loaded_lifecycle = False
         for plugin in plugins:
-            self._register(plugin, name=f"given:{_name_of(plugin)}-{id(plugin):x}")
+            register(self._manager, plugin, name=name_of(plugin))
         given = [codec for codecs in self._manager.hook.spa_codecs() for codec in codecs]
         self.codecs = CodecRegistry(given, find=self._find_codec, known=self._codec_names)
 
@@ -97,7 +87,7 @@ class Plugins:
             return plugin
         entry = sole_entry(self._entry_points(TRANSPORTS), kind="transport", name=scheme)
         if entry is None:
-            raise self._unknown_scheme(scheme)
+            raise unknown_scheme(scheme, self.schemes())
         return self._load_and_register(entry, name=name, kind="transport")
 
     def load_transports_of(self, package: str) -> None:
@@ -105,6 +95,11 @@ class Plugins:
         entries = self._entry_points(TRANSPORTS)
         for scheme in sorted({entry.name for entry in entries if entry.module.partition(".")[0] == package}):
             self.load_transport(scheme)
+
+    def owner_of(self, scheme: str) -> str:
+        """Return the name of the distribution that serves a scheme."""
+        entry = sole_entry(self._entry_points(TRANSPORTS), kind="transport", name=scheme)
+        return scheme if entry is None else distribution_name(entry)
 
     def load_lifecycle(self) -> None:
         """
@@ -115,9 +110,9 @@ class Plugins:
         """
         if self._loaded_lifecycle:
             return
-        self._loaded_lifecycle = True
         for entry in self.lifecycle_entries():
             self._load_and_register(entry, name=f"plugin:{entry.name}", kind="plugin")
+        self._loaded_lifecycle = True  # at the end: a start that failed must not make the next one leave plugins out
 
     def lifecycle_entries(self) -> list[EntryPoint]:
         """Return the entries that :meth:`load_lifecycle` loads."""
@@ -139,55 +134,20 @@ class Plugins:
 
     def _load_and_register(self, entry: EntryPoint, *, name: str, kind: str) -> object:
         plugin = load(entry, kind=kind)
-        # One module may serve several schemes; pluggy registers an object once.
-        if not self._manager.is_registered(plugin):
-            try:
-                self._register(plugin, name=name)
-            except PluginError as error:
-                owner = distribution_name(entry)
-                raise PluginLoadError(error.message, plugin=entry.name, distribution=owner, hint=error.hint) from error
-        return plugin
-
-    def _register(self, plugin: object, *, name: str) -> None:
         try:
-            self._manager.register(plugin, name=name)
-            self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            self._manager.unregister(plugin)
-            hooks = [hook for hook in hookspecs.__all__ if hook.startswith("spa_")]
-            unknown = next((word for word in str(error).replace("'", " ").split() if word.startswith("spa_")), "")
-            hint = did_you_mean(unknown, hooks) if unknown not in hooks else None
-            raise PluginError(f"the plugin {name} does not fit: {error}", plugin=name, hint=hint) from error
-
-    def _unknown_scheme(self, scheme: str) -> UnknownSchemeError:
-        installed = self.schemes()
-        known = {*installed, *KNOWN_TRANSPORTS}
-        hints = [did_you_mean(scheme, known - {scheme}), _pip_line(scheme, known, installed)]
-        return UnknownSchemeError(
-            f"no installed transport serves the URL scheme {scheme!r}; installed are: {', '.join(installed) or 'none'}",
-            scheme=scheme,
-            installed=installed,
-            hint=" ".join(hint for hint in hints if hint) or None,
-        )
+            register(self._manager, plugin, name=name)
+        except PluginError as error:
+            owner = distribution_name(entry)
+            text = f"{error.message} (of {owner})"
+            raise PluginLoadError(text, plugin=entry.name, distribution=owner, hint=error.hint) from error
+        return plugin
 
     def _codec_names(self) -> list[str]:
         return sorted({entry.name for entry in self._entry_points(CODECS)})
 
     def _find_codec(self, subtype: str) -> Codec | None:
         entry = sole_entry(self._entry_points(CODECS), kind="codec", name=subtype)
-        if entry is None:
-            return None
-        plugin = load(entry, kind="codec")
-        manager = pluggy.PluginManager(hookspecs.PROJECT)
-        manager.add_hookspecs(hookspecs)
-        manager.register(plugin)
-        codecs: list[Codec] = [codec for found in manager.hook.spa_codecs() for codec in found]
-        wanted = f"application/{subtype}"
-        matching = [codec for codec in codecs if wanted in codec.content_types]
-        if len(matching) > 1:
-            owner = distribution_name(entry)
-            raise PluginConflictError(f"{owner} offers {wanted} twice", plugin=subtype, distributions=[owner])
-        return next(iter(matching or codecs), None)
+        return None if entry is None else codec_of(entry)
 
 
 def _taking_its_own(implementation: pluggy.HookImpl) -> Callable[..., Any]:
@@ -200,18 +160,5 @@ def _taking_its_own(implementation: pluggy.HookImpl) -> Callable[..., Any]:
     return call
 
 
-def _name_of(plugin: object) -> str:
-    return getattr(plugin, "__name__", type(plugin).__name__)
-
-
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _pip_line(scheme: str, known: Iterable[str], installed: Sequence[str]) -> str | None:
-    from spa_core._suggest import nearest  # noqa: PLC0415 - only on the way to an error
-
-    distribution = KNOWN_TRANSPORTS.get(scheme) or KNOWN_TRANSPORTS.get(nearest(scheme, known) or "")
-    if distribution is None or any(KNOWN_TRANSPORTS.get(name) == distribution for name in installed):
-        return None
-    return f"Try: pip install {distribution}"

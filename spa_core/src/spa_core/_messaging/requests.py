@@ -103,7 +103,7 @@ class Requests:
         self._prefetch = prefetch
         self._check = check
         self._starting = anyio.Lock()
-        self._live = False
+        self._live = anyio.Event()
 
     async def exchange(
         self, message: SpaMessage, send: Callable[[SpaMessage], Awaitable[bool | None]], seconds: float
@@ -150,16 +150,16 @@ class Requests:
         return replies[0] if replies else None
 
     async def _listen(self) -> None:
-        if self._live:
+        if self._live.is_set():
             return
         async with self._starting:
-            if self._live:
+            if self._live.is_set():
                 return  # another request was first
             spec = SubscriptionSpec(topics=(self.pending.filter,), reply=True, prefetch=self._prefetch)
             self._check(spec)
             feed = await self._feeds.host(spec)
             self._tasks.start_soon(self._read, feed.subscription)
-            self._live = True
+            self._live.set()
 
     async def _read(self, subscription: Subscription) -> None:
         try:
