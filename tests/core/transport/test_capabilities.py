@@ -43,11 +43,8 @@ def needs(spec: SubscriptionSpec) -> set[str]:
 
 def declares(capabilities: Capabilities) -> set[str]:
     """Return what is declared of that."""
-    return {
-        name
-        for name in ("groups", "fanout", "reply", "wildcards")
-        if getattr(capabilities, name) not in {False, "none"}
-    }
+    of_interest = ("groups", "fanout", "reply", "wildcards")
+    return {name for name in of_interest if getattr(capabilities, name) not in {False, "none"}}
 
 
 def test_nothing_is_declared_by_default() -> None:
