@@ -17,3 +17,7 @@ class TestMemory(TransportSuite):
     def make_provider(self) -> SocketProvider[MemoryConfig]:
         """Make a provider whose broker the scenarios share one after the other."""
         return MemorySocketProvider(MemoryConfig(name="conformance", max_payload=2**20))
+
+    def make_bounded_provider(self, limit: int) -> SocketProvider[MemoryConfig]:
+        """Make a provider whose queues hold *limit* messages."""
+        return MemorySocketProvider(MemoryConfig(name="conformance", queue_size=limit))
