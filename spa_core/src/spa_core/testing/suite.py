@@ -15,6 +15,8 @@ from spa_core.testing._session import prepared
 from spa_core.testing.hooks import Hooks, is_given
 from spa_core.testing.kit import Kit
 from spa_core.testing.scenario import Scenario, missing_capability, scenario_of
+from spa_core.testing.scenarios.backpressure import Backpressure
+from spa_core.testing.scenarios.cancellation import Cancellation
 from spa_core.testing.scenarios.content import Content
 from spa_core.testing.scenarios.expiry import Expiry
 from spa_core.testing.scenarios.groups import Groups
@@ -26,6 +28,7 @@ from spa_core.testing.scenarios.redelivery import Redelivery
 from spa_core.testing.scenarios.requests import Requests
 from spa_core.testing.scenarios.retained import Retained
 from spa_core.testing.scenarios.settlement import Settlement
+from spa_core.testing.scenarios.shutdown import Shutdown
 from spa_core.testing.scenarios.subscribing import Subscribing
 from spa_core.testing.scenarios.wildcards import Wildcards
 
@@ -38,6 +41,9 @@ __all__ = ["TransportSuite"]
 
 
 class TransportSuite(
+    Shutdown,
+    Cancellation,
+    Backpressure,
     Lifecycle,
     Publishing,
     Expiry,
