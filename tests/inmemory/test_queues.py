@@ -9,6 +9,8 @@ import pytest
 
 from spa_core import SpaMessage
 from spa_core.transport import ACK, Ack, Reject, Retry
+from spa_inmemory.idleness import Idleness
+from spa_inmemory.queues import MessageQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from spa_core.transport import Outcome
     from spa_inmemory.members import Member, MemoryDelivery
-    from spa_inmemory.queues import MessageQueue
 
 
 def put(queue: MessageQueue, *names: str) -> None:
@@ -471,6 +472,25 @@ def test_free_key_wakes(queue: MessageQueue) -> None:
     settle(delivery)
 
     assert woken == ["bob"]
+
+
+def test_idleness_of_a_queue_made_while_others_are_busy(clock: Mock) -> None:
+    """A queue that is made while its broker is busy tells the broker's idleness, like any other."""
+    idleness, told = Idleness(), list[str]()
+    busy = MessageQueue("busy", limit=9, clock=clock, idleness=idleness)
+    member = busy.join(9)
+    idleness.add(member)
+    put(busy, "1")
+    late = MessageQueue("late", limit=9, clock=clock, idleness=idleness)
+    late_member = late.join(9)
+    idleness.add(late_member)
+    put(late, "2")
+    idleness.waiting.add(lambda: told.append("idle"))
+    settle(busy.take(member, 1)[0])
+
+    assert told == []
+    settle(late.take(late_member, 1)[0])
+    assert told == ["idle"]
 
 
 # -- bounds ------------------------------------------------------------------------------------------------------------

@@ -194,5 +194,7 @@ def close_broker(broker: Broker) -> None:
 
 
 def _other_loop(name: str, sockets: int) -> ConnectError:
-    text = f"memory://{name} is in use on another event loop (open sockets: {sockets}), and a broker in memory serves one"
+    text = (
+        f"memory://{name} is in use on another event loop (open sockets: {sockets}), and a broker in memory serves one"
+    )
     return ConnectError(text, hint="Close them first or use another name; between event loops use a real broker")

@@ -62,9 +62,7 @@ class MessageQueue:
         "publishers",
     )
 
-    def __init__(
-        self, name: str, *, limit: int, clock: Callable[[], float], idleness: Idleness | None = None
-    ) -> None:
+    def __init__(self, name: str, *, limit: int, clock: Callable[[], float], idleness: Idleness | None = None) -> None:
         self.name = name
         self.limit = limit
         self.members: dict[Member, None] = {}
@@ -72,7 +70,7 @@ class MessageQueue:
         self.publishers: deque[WaitingPublish] = deque()
         self._backlog = Backlog(clock)
         self._closed = False
-        self._idleness = idleness or Idleness()
+        self._idleness = Idleness() if idleness is None else idleness  # a busy one is false
         self._lanes: KeyLanes | None = None  # two members must not share a key, one alone may have all
         self._sleepers: dict[Member, None] = {}  # members that wait for messages, the longest idle first
 
