@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskStatus
 
+    from spa_core._application.observer import Observer
     from spa_core._delivery.progress import Progress
     from spa_core._discovery.plugins import Plugins
     from spa_core._messaging.provider import SocketProvider
@@ -52,6 +53,7 @@ class AbstractApplication:
         socket: Its socket, from :meth:`setup` on.
         name: Its readable name: ``client_name``, or the callback's name.
         status: Where it is in its life.
+        observer: Watches it from the next start on; ``None`` if nobody does.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class AbstractApplication:
         self.status: State = "new"
         self.socket: SpaSocket | None = None
         self.notices = Notices()
+        self.observer: Observer | None = None
         self._builder: Callable[..., Any] | None = given["message_builder"]
         self._entered: dict[str, Any] | None = None
         self._run_scope: anyio.CancelScope | None = None
@@ -248,6 +251,9 @@ class AbstractApplication:
             resources=self.ressources,
         )
 
+    def _observed(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        return call if self.observer is None else self.observer.observed(self, call)
+
     def _live_socket(self) -> SpaSocket:
         if self.socket is None:
             message = f"{self.name} has no socket: setup() was not called"
@@ -257,6 +263,8 @@ class AbstractApplication:
     def _change_status(self, status: State) -> None:
         self.status = status
         self.notices.state(self, status)
+        if self.observer is not None:
+            self.observer.changed(self)
 
 
 class ProducerApplication(AbstractApplication):
@@ -274,7 +282,7 @@ class ProducerApplication(AbstractApplication):
 
     async def run_async(self) -> None:
         """Run the callback once."""
-        call = callable_handler(self.callback, is_async=self._signature.is_async, threads=1)
+        call = self._observed(callable_handler(self.callback, is_async=self._signature.is_async, threads=1))
         await call(**self._constants(self._signature))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spa_core._application.applications import AbstractApplication
@@ -161,7 +162,7 @@ class ConsumerApplication(AbstractApplication):
                 codecs=self.socket_provider.codecs,
                 templates=self._templates,
             ),
-            call=callable_handler(self.callback, is_async=signature.is_async, threads=self.concurrency),
+            call=self._observed(callable_handler(self.callback, is_async=signature.is_async, threads=self.concurrency)),
             publish=socket.publish_letter,
             reply=socket.reply,
             reply_error=socket.reply_error,
@@ -169,6 +170,7 @@ class ConsumerApplication(AbstractApplication):
             dead_letter_topic=self._dead_letter_topic(),
             capabilities=self.socket_provider.capabilities,
             on_settled=self.notices.on_settled(self),
+            on_given_up=None if self.observer is None else partial(self.observer.gave_up, self),
         )
 
     def _dead_letter_topic(self) -> str:

@@ -1,39 +1,36 @@
-"""The face of an application: decorators that register handlers and producers, and the one call that runs them."""
+"""The face of an application: the one call that runs what was registered, and what can be asked while it runs."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from spa_core._application.applications import ProducerApplication
-from spa_core._application.consumer import ConsumerApplication
 from spa_core._application.health import health_of
+from spa_core._application.registrations import Registrations
 from spa_core._application.runner import SHUTDOWN_TIMEOUT, Runner
-from spa_core._application.unprovided import Unprovided, no_provider
-from spa_core._discovery.factory import SocketProviderFactory
+from spa_core._application.unprovided import no_provider
 from spa_core._discovery.plugins import Plugins
-from spa_core._messaging.provider import SocketProvider
-from spa_core.url import Url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from spa_core._application.applications import AbstractApplication
     from spa_core._application.health import Health
     from spa_core._application.runner import Ending
-    from spa_core._delivery.pipeline import Ordering
-    from spa_core._delivery.policy import FailurePolicy
+    from spa_core._messaging.provider import SocketProvider
     from spa_core.config import TransportConfig
     from spa_core.envelopes import SocketConfig
+    from spa_core.testing.faults import FaultSchedule
+    from spa_core.testing.harness import ApplicationTest
+    from spa_core.url import Url
 
 __all__ = ["DistributedApplication"]
 
-CallbackT = TypeVar("CallbackT", bound="Callable[..., Any]")
 
-
-class DistributedApplication:
+class DistributedApplication(Registrations):
     """
     Applications that live in one process and talk over one message bus.
 
@@ -75,164 +72,11 @@ class DistributedApplication:
             ConfigurationError: The URL or configuration cannot be used.
             PluginError: A plugin cannot be used.
         """
-        self._plugins = Plugins(plugins)
-        self.applications: list[AbstractApplication] = []
-        self.default_socket_provider: SocketProvider[Any] | None = None
+        super().__init__(Plugins(plugins))
         self.shutdown_timeout = shutdown_timeout
         self._runner: Runner | None = None
-        self._on_default: list[AbstractApplication] = []
         if default_socket_provider is not None:
             self.use_provider(default_socket_provider)
-
-    def use_provider(self, provider: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str) -> None:
-        """
-        Make every application that has no provider of its own use this one from its next start.
-
-        Raises:
-            ConfigurationError: The URL or configuration cannot be used; nothing was changed.
-        """
-        made = self._provider(provider)
-        for application in self._on_default:
-            application.use_provider(made)
-        self.default_socket_provider = made
-
-    def application(
-        self,
-        topics: str | Iterable[str],
-        *,
-        socket_provider: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str | None = None,
-        state: Any = None,  # noqa: ANN401 - the user's object
-        resources: Mapping[str, Any] | None = None,
-        ressources: Mapping[str, Any] | None = None,
-        client_id: str | None = None,
-        client_name: str | None = None,
-        group: str | None = None,
-        concurrency: int = 1,
-        ordering: Ordering = "key",
-        policy: FailurePolicy | None = None,
-    ) -> Callable[[CallbackT], CallbackT]:
-        """
-        Register a handler for the messages of some topics; the function itself stays as it is.
-
-        The handler is a coroutine function, or a plain function, which runs in a worker thread. Its parameters are
-        filled by name (``message``, ``socket``, ``state``, ``message_builder``, resources, template parameters) or
-        annotation; one further parameter gets the decoded payload. What it returns answers the message, if that asks
-        for a reply.
-
-        Args:
-            topics: Exact topics, filters (``plants/+/flow``) or templates (``plants/{plant}/flow``).
-            socket_provider: Instead of the default one.
-            state: Given to the handler as it is.
-            resources: Context managers (or functions that make one) by name.
-            ressources: The origin's spelling of *resources*.
-            client_id: The id that published messages carry; random if ``None``.
-            client_name: The readable name that published messages carry; the handler's name if ``None``.
-            group: Instances of one group share the messages; ``None``: every instance gets all of them.
-            concurrency: Handlers that may run at once.
-            ordering: With several at once: messages of one ``"key"`` or of one ``"topic"`` never overtake each other,
-                or ``"none"``.
-            policy: What happens to messages whose handler fails.
-
-        Raises:
-            SignatureError: The handler asks for what it cannot get.
-            TopicError: A topic is not valid.
-            ConfigurationError: Another argument cannot be used.
-        """
-        options = {
-            "topics": topics,
-            "group": group,
-            "concurrency": concurrency,
-            "ordering": ordering,
-            "policy": policy,
-            "resources": {**(ressources or {}), **(resources or {})},
-            "client_id": client_id,
-            "client_name": client_name,
-            "state": state,
-        }
-
-        def register(callback: CallbackT) -> CallbackT:
-            self._register(partial(ConsumerApplication, callback, **options), socket_provider)
-            return callback
-
-        return register
-
-    def producer(
-        self,
-        *,
-        socket_provider: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str | None = None,
-        state: Any = None,  # noqa: ANN401 - the user's object
-        resources: Mapping[str, Any] | None = None,
-        ressources: Mapping[str, Any] | None = None,
-        client_id: str | None = None,
-        client_name: str | None = None,
-    ) -> Callable[[CallbackT], CallbackT]:
-        """
-        Register a function that runs once, when every handler is subscribed; the function itself stays as it is.
-
-        Args:
-            socket_provider: Instead of the default one.
-            state: Given to the function as it is.
-            resources: Context managers (or functions that make one) by name.
-            ressources: The origin's spelling of *resources*.
-            client_id: The id that published messages carry; random if ``None``.
-            client_name: The readable name that published messages carry; the function's name if ``None``.
-
-        Raises:
-            SignatureError: The function asks for what it cannot get.
-            ConfigurationError: Another argument cannot be used.
-        """
-        options = {
-            "resources": {**(ressources or {}), **(resources or {})},
-            "client_id": client_id,
-            "client_name": client_name,
-            "state": state,
-        }
-
-        def register(callback: CallbackT) -> CallbackT:
-            self._register(partial(ProducerApplication, callback, **options), socket_provider)
-            return callback
-
-        return register
-
-    def add_application(
-        self,
-        async_consumer_callback: Callable[..., Any],
-        socket_provider: SocketProvider[Any] | None = None,
-        *args: Any,
-        **keywords: Any,
-    ) -> None:
-        """
-        Register a handler whose topics are its provider's default topics, as the origin's programs do.
-
-        Args:
-            async_consumer_callback: The handler.
-            socket_provider: Its provider; the default one if ``None``.
-            *args: ``state, ressources`` as in the origin's 0.3, or ``message_builder, state, ressources`` as in 0.4.
-            **keywords: The same by name, and every option of :meth:`application`.
-        """
-        self._register(
-            lambda provider: ConsumerApplication(async_consumer_callback, provider, *args, **keywords), socket_provider
-        )
-
-    def add_producer_application(
-        self,
-        async_producer_callback: Callable[..., Any],
-        socket_provider: SocketProvider[Any] | None = None,
-        *args: Any,
-        **keywords: Any,
-    ) -> None:
-        """
-        Register a function that runs once.
-
-        Args:
-            async_producer_callback: The function.
-            socket_provider: Its provider; the default one if ``None``.
-            *args: As :meth:`add_application`.
-            **keywords: As :meth:`add_application`, without the options of handlers.
-        """
-        self._register(
-            lambda provider: ProducerApplication(async_producer_callback, provider, *args, **keywords), socket_provider
-        )
 
     def start(self, *, backend: str = "asyncio", handle_signals: bool = True) -> None:
         """
@@ -258,13 +102,16 @@ class DistributedApplication:
             ConfigurationError: Something cannot work, or a part has no provider; nothing was opened.
             Exception: What a handler or producer failed with for good, after all others were drained.
         """
+        if self._on_default and self.default_socket_provider is None:
+            raise no_provider()
+        await self._run(self.applications, handle_signals=handle_signals)
+
+    async def _run(self, applications: Sequence[AbstractApplication], *, handle_signals: bool) -> None:
         if self._runner is not None:
             message = "the application is running already"
             raise RuntimeError(message)
-        if self._on_default and self.default_socket_provider is None:
-            raise no_provider()
         self._runner = Runner(
-            self.applications,
+            applications,
             plugins=self._plugins,
             shutdown_timeout=self.shutdown_timeout,
             handle_signals=handle_signals,
@@ -274,6 +121,45 @@ class DistributedApplication:
         finally:
             self.ending = self._runner.ending
             self._runner = None
+
+    def test(
+        self, *, producers: bool = True, raise_errors: bool = True, faults: FaultSchedule | None = None
+    ) -> AbstractAsyncContextManager[ApplicationTest]:
+        """
+        Run this application in memory while the context is open, for tests: the real handlers, policies and resources.
+
+        Every provider is exchanged for one private in-memory broker, with its own topics, group, codecs and envelope,
+        and comes back afterwards. On entering everything is subscribed; on leaving the application is drained.
+
+        Args:
+            producers: Whether producers run. One that never ends would never let ``settle()`` return.
+            raise_errors: Whether ``settle()`` and the end of the block raise the first error that no attempt of a
+                handler got over, although its message became a dead letter. ``RejectError`` is an outcome, no error.
+            faults: What goes wrong with which published message.
+
+        Raises:
+            UnknownSchemeError: The in-memory transport is not installed.
+            RuntimeError: On entering: the application runs already.
+            Exception: On entering, as :meth:`start_async`.
+
+        Example:
+            >>> from spa_core import SpaSocket
+            >>> app = DistributedApplication()
+            >>> @app.application("plants/{plant}/flow")
+            ... async def watch(litres: float, plant: str, socket: SpaSocket) -> None:
+            ...     await socket.publish(f"alarms/{plant}", f"{litres} l")
+            >>> async def test_alarm() -> None:
+            ...     async with app.test() as t:
+            ...         await t.publish("plants/7/flow", 98.6)
+            ...         await t.settle()
+            ...         assert [message.payload for message in t.published("alarms/#")] == [b"98.6 l"]
+            >>> anyio.run(test_alarm)
+        """
+        from spa_core.testing.harness import application_test  # noqa: PLC0415 - an application at work needs no test
+
+        return application_test(
+            self, self._run, plugins=self._plugins, producers=producers, raise_errors=raise_errors, faults=faults
+        )
 
     def stop(self) -> None:
         """Begin to drain, as the first signal does; called from the event loop, for example by a handler."""
@@ -286,21 +172,3 @@ class DistributedApplication:
 
     ending: Ending | None = None
     """How the last run ended: ``"finished"``, ``"drained"``, ``"timed-out"`` or ``"forced"``."""
-
-    def _register(
-        self,
-        make: Callable[[SocketProvider[Any]], AbstractApplication],
-        provider: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str | None,
-    ) -> None:
-        own = None if provider is None else self._provider(provider)
-        application = make(own or self.default_socket_provider or Unprovided())
-        self.applications.append(application)
-        if own is None:
-            self._on_default.append(application)
-
-    def _provider(self, given: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str) -> SocketProvider[Any]:
-        if isinstance(given, SocketProvider):
-            return given
-        if isinstance(given, (str, Url)):
-            return SocketProviderFactory.from_url(given, plugins=self._plugins)
-        return SocketProviderFactory.from_config(given, plugins=self._plugins)

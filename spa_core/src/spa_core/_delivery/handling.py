@@ -32,6 +32,7 @@ logger = logging.getLogger("spa_core.delivery")
 Bind: TypeAlias = Callable[["SpaMessage"], dict[str, Any]]
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 OnSettled: TypeAlias = Callable[["SpaMessage", Outcome, float], None]
+OnGivenUp: TypeAlias = Callable[["SpaMessage", BaseException], None]
 
 LEAST_HOLD: Final = 1.0
 """Seconds at least before a refused dead letter is tried again, so that no policy makes a hot loop of it."""
@@ -53,6 +54,7 @@ class Consumer(msgspec.Struct, frozen=True, kw_only=True):
         dead_letter_topic: Pattern of the dead-letter topic.
         capabilities: What the transport declares.
         on_settled: Told of each settlement that took effect; ``None`` if nobody listens.
+        on_given_up: Told of each message that no further attempt is made with, and why; ``None`` if nobody listens.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Consumer(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_topic: str
     capabilities: Capabilities
     on_settled: OnSettled | None = None
+    on_given_up: OnGivenUp | None = None
 
 
 class Handling:
@@ -181,13 +184,16 @@ class Handling:
         if later is not None:
             self._counts.redelivered += 1
             await self._settle(delivery, Retry(later), slot)
-        elif consumer.policy.then == "stop":
+            return
+        if consumer.on_given_up is not None:
+            consumer.on_given_up(delivery.message, error)
+        if consumer.policy.then == "stop":
             raise HandlerFailedError(
                 f"{consumer.name} failed on {delivery.message.topic!r}: {described(error)}",
                 application=consumer.name,
                 topic=delivery.message.topic,
             ) from error
-        elif consumer.policy.then == "drop" or self._letters.hold(delivery.message):
+        if consumer.policy.then == "drop" or self._letters.hold(delivery.message):
             await self._drop(delivery, error, attempts, slot)
         else:
             await self._bury(delivery, error, attempts, slot)
