@@ -122,8 +122,8 @@ def test_a_report_is_a_page(run: Callable[..., pytest.RunResult], tmp_path: Path
     text = page.read_text("utf-8")
 
     result.stdout.fnmatch_lines([f"conformance report: {page}", f"conformance report: {data}"])
-    assert text.startswith("# Guarantees of `MemoryConfig(name='plant')`\n")
-    assert "proves: 1 held, 1 not declared, 1 not proved, 1 fails (provisional), 1 fails." in text
+    assert text.startswith("# Delivery: Plant\n")
+    assert "proves of `MemoryConfig(name='plant')`: 1 held, 1 not declared, 1 not proved, 1 fails (provisional), 1 fails." in text
     assert "\n| What is declared \\| holds. | `groups` | held |\n" in text
     assert "\n| What is not declared is skipped. | `retain` | not declared |\n" in text
     assert "| `hook restart_broker` | not proved: the suite does not give restart_broker |\n" in text

@@ -38,9 +38,10 @@ def test_a_page_has_a_table_for_each_group() -> None:
     capabilities = Capabilities(groups=True, ordering="key", max_payload=5)
 
     assert to_markdown([report(NEW, HELD, FAILED, capabilities=capabilities)]).splitlines() == [
-        "# Guarantees of `PlantConfig()`",
+        "# Delivery: Plant",
         "",
-        "What the conformance suite `TestPlant` proves: 2 held, 1 fails. Made by `pytest --spa-report`, not by hand.",
+        "What the conformance suite proves of `PlantConfig()`: 2 held, 1 fails.",
+        "Made by `pytest --spa-report`, not by hand.",
         "",
         "Declared: `max_payload=5`, `groups`, `ordering=key`.",
         "",

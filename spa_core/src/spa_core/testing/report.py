@@ -99,9 +99,10 @@ def read_reports(path: Path) -> list[Report]:
 def _page(report: Report) -> list[str]:
     counts = ", ".join(f"{report.count(each)} {_plain(each)}" for each in OUTCOMES if report.count(each))
     lines = [
-        f"# Guarantees of `{report.transport or report.suite}`",
+        f"# Delivery: {report.suite.removeprefix('Test')}",
         "",
-        f"What the conformance suite `{report.suite}` proves: {counts}. Made by `pytest --spa-report`, not by hand.",
+        f"What the conformance suite proves of `{report.transport}`: {counts}.",
+        "Made by `pytest --spa-report`, not by hand.",
         "",
         f"Declared: {_declared(report.capabilities)}.",
         "",

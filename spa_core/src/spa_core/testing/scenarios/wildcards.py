@@ -57,6 +57,7 @@ class Wildcards:
         """``+`` as the first level, and ``#`` alone, select topics whatever they begin with."""
         name = kit.unique("level")
         topics = [kit.topic(name), kit.topic(name, "deeper"), kit.topic("other")]
+        payloads = sorted(topic.encode() for topic in topics)
         async with kit.socket() as socket, kit.subscribed(socket, "#") as everything:
             async with kit.subscribed(socket, f"+/{name}/#") as subscription:
                 for topic in topics:
@@ -66,7 +67,7 @@ class Wildcards:
             # Others may use this broker too, so more than ours may be in it.
             seen = [delivery.message for delivery in await kit.until_silent(everything, socket, topics[2])]
         assert sorted(message.topic for message in received) == sorted(topics[:2])
-        assert sorted(message.topic for message in seen if message.payload == message.topic.encode()) == sorted(topics)
+        assert sorted(message.payload for message in seen if message.payload in payloads) == payloads
 
     @scenario("wildcards")
     async def test_dollar_topics_are_hidden_from_leading_wildcards(self, kit: Kit) -> None:
