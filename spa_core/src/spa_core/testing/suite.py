@@ -21,6 +21,7 @@ from spa_core.testing.scenarios.content import Content
 from spa_core.testing.scenarios.expiry import Expiry
 from spa_core.testing.scenarios.groups import Groups
 from spa_core.testing.scenarios.headers import Headers
+from spa_core.testing.scenarios.leaks import Leaks
 from spa_core.testing.scenarios.lifecycle import Lifecycle
 from spa_core.testing.scenarios.ordering import Ordering
 from spa_core.testing.scenarios.publishing import Publishing
@@ -41,6 +42,7 @@ __all__ = ["TransportSuite"]
 
 
 class TransportSuite(
+    Leaks,
     Shutdown,
     Cancellation,
     Backpressure,
