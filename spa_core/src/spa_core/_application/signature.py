@@ -9,10 +9,11 @@ decoded into its annotated type. A parameter with a default that matches nothing
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, NoReturn, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NoReturn, get_origin
 
 import msgspec
 
+from spa_core._application.annotations import annotations_of, can_be_a_message, can_be_read_from_text
 from spa_core._messaging.builder import MessageBuilder
 from spa_core._messaging.socket import SpaSocket
 from spa_core._suggest import did_you_mean
@@ -20,7 +21,7 @@ from spa_core.errors import SignatureError
 from spa_core.message import SpaMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 MESSAGE: Final = "message"
 SOCKET: Final = "socket"
@@ -90,14 +91,15 @@ class _Reading:
         self._has_message = has_message
         self._common = [SOCKET, STATE, BUILDER, *resources]
         self._level_names = levels
-        self._hints, self._unresolved = _hints(handler)
+        self._hints, self._unresolved = annotations_of(handler)
         self._constants: dict[str, str] = {}
         self._messages: list[str] = []
         self._levels: dict[str, Any] = {}
         self._body: str | None = None
 
     def read(self) -> Signature:
-        if inspect.isasyncgenfunction(self._handler) or inspect.isgeneratorfunction(self._handler):
+        self._check_names()
+        if any(inspect.isasyncgenfunction(code) or inspect.isgeneratorfunction(code) for code in _code(self._handler)):
             self._refuse(None, "is a generator", "Publish each value with socket.publish() instead of yielding it")
         for parameter in _parameters(self._handler, self._name):
             self._place(parameter)
@@ -109,6 +111,13 @@ class _Reading:
             body_type=self._hints.get(self._body, Any) if self._body else Any,
             is_async=_is_async(self._handler),
         )
+
+    def _check_names(self) -> None:
+        for name in self._level_names:
+            if name in RESERVED or name in self._common:
+                also = "every handler can ask for" if name in RESERVED else "is a resource"
+                hint = "Give the level another name in the topic template"
+                self._refuse(None, f"has a topic with a level called {name!r}, which {also}", hint)
 
     def _place(self, parameter: inspect.Parameter) -> None:
         name = parameter.name
@@ -123,9 +132,9 @@ class _Reading:
 
     def _by_name(self, name: str) -> bool:
         if name == MESSAGE and self._has_message:
-            self._messages.append(name)
+            self._as_message(name)
         elif name in self._level_names:
-            self._levels[name] = self._hints.get(name, str)
+            self._as_level(name)
         elif name in self._common:
             self._constants[name] = name
         else:
@@ -143,11 +152,27 @@ class _Reading:
             self._constants[name] = wanted
         return True
 
-    def _as_body(self, name: str) -> None:
+    def _as_message(self, name: str) -> None:
+        annotation = self._hints.get(name, Any)
+        if not can_be_a_message(annotation):
+            hint = "Give the parameter another name to get the decoded payload"
+            self._refuse(name, f"gets the message, a SpaMessage, but is annotated {_shown(annotation)}", hint)
+        self._messages.append(name)
+
+    def _as_level(self, name: str) -> None:
+        self._check_resolved(name)
+        annotation = self._levels[name] = self._hints.get(name, str)
+        if not can_be_read_from_text(annotation):
+            self._refuse(name, f"gets a level of the topic, which cannot be read as {_shown(annotation)}", None)
+
+    def _check_resolved(self, name: str) -> None:
         if name in self._unresolved:
             error = self._unresolved[name]
             hint = "Define or import the type at module level, not inside a function or under TYPE_CHECKING"
             self._refuse(name, f"has an annotation that cannot be resolved: {error}", hint, cause=error)
+
+    def _as_body(self, name: str) -> None:
+        self._check_resolved(name)
         known = [*([MESSAGE] if self._has_message else []), *self._common, *self._level_names]
         if not self._has_message:
             self._refuse(
@@ -183,33 +208,15 @@ def _parameters(handler: Callable[..., object], name: str) -> list[inspect.Param
         raise SignatureError(text, handler=name, hint="Give a function or an object with __call__") from error
 
 
-def _hints(handler: Callable[..., object]) -> tuple[dict[str, Any], dict[str, NameError]]:
-    """
-    Return the annotations of the parameters, and those that cannot be resolved, with the reason.
-
-    Resolved one by one, because a name imported only for type checking does no harm where nothing depends on it: on the
-    return value, or on a parameter that is filled by its name.
-    """
-    target = inspect.unwrap(getattr(handler, "func", handler))
-    if not (inspect.isfunction(target) or inspect.ismethod(target)):
-        target = type(target).__call__
-    scope = getattr(inspect.unwrap(target), "__globals__", {})
-    hints: dict[str, Any] = {}
-    unresolved: dict[str, NameError] = {}
-    for name, annotation in getattr(target, "__annotations__", {}).items():
-        try:
-            hints[name] = get_type_hints(_Annotated(name, annotation), globalns=scope, include_extras=True)[name]
-        except NameError as error:
-            unresolved[name] = error
-    return hints, unresolved
-
-
-class _Annotated:
-    """One annotation by itself, in the form that ``get_type_hints`` reads."""
-
-    def __init__(self, name: str, annotation: object) -> None:
-        self.__annotations__ = {name: annotation}
-
-
 def _is_async(handler: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+    return any(inspect.iscoroutinefunction(code) for code in _code(handler))
+
+
+def _code(handler: Callable[..., object]) -> Iterator[object]:
+    """Yield what may be the function behind a handler: itself, or the method by which an object is called."""
+    inner = getattr(handler, "func", handler)
+    yield from (handler, inner, getattr(inner, "__call__", None))  # noqa: B004 - looked into, not asked for
+
+
+def _shown(annotation: object) -> str:
+    return annotation.__name__ if isinstance(annotation, type) and get_origin(annotation) is None else repr(annotation)
