@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class TestMemory(TransportSuite):
     """The guarantees of ``memory://``."""
 
+    url = "memory://conformance"
+
     def make_provider(self) -> SocketProvider[MemoryConfig]:
         """Make a provider whose broker the scenarios share one after the other."""
         return MemorySocketProvider(MemoryConfig(name="conformance", max_payload=2**20))

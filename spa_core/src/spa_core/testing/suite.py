@@ -18,14 +18,17 @@ from spa_core.testing.scenario import Scenario, missing_capability, scenario_of
 from spa_core.testing.scenarios.backpressure import Backpressure
 from spa_core.testing.scenarios.cancellation import Cancellation
 from spa_core.testing.scenarios.content import Content
+from spa_core.testing.scenarios.errors import Errors
 from spa_core.testing.scenarios.expiry import Expiry
 from spa_core.testing.scenarios.groups import Groups
 from spa_core.testing.scenarios.headers import Headers
 from spa_core.testing.scenarios.leaks import Leaks
 from spa_core.testing.scenarios.lifecycle import Lifecycle
+from spa_core.testing.scenarios.logs import Logs
 from spa_core.testing.scenarios.ordering import Ordering
 from spa_core.testing.scenarios.publishing import Publishing
 from spa_core.testing.scenarios.redelivery import Redelivery
+from spa_core.testing.scenarios.registry import Registry
 from spa_core.testing.scenarios.requests import Requests
 from spa_core.testing.scenarios.retained import Retained
 from spa_core.testing.scenarios.settlement import Settlement
@@ -42,6 +45,9 @@ __all__ = ["TransportSuite"]
 
 
 class TransportSuite(
+    Registry,
+    Logs,
+    Errors,
     Leaks,
     Shutdown,
     Cancellation,
