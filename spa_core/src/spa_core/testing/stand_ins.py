@@ -6,44 +6,37 @@ It changes nothing on the way, so that what a scenario sees is what core does ov
 
 from __future__ import annotations
 
-import copy
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from spa_core import SocketProvider, TransportConfig
+from spa_core.testing.wrapping import WrappedProvider, WrappedSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from types import TracebackType
+    from contextlib import AbstractAsyncContextManager
 
-    from spa_core import SpaMessage
+    from spa_core import SocketProvider, SpaMessage
     from spa_core.transport import Capabilities, ConnectionListener, Subscription, SubscriptionSpec, TransportSocket
 
 __all__ = ["StandIn"]
 
 
-class StandIn(SocketProvider[TransportConfig]):
+class StandIn(WrappedProvider):
     """
-    Stands in for *provider*; configurations changed here are the ones that sockets are opened with.
+    Stands in for *wrapped*.
 
     Args:
-        provider: The provider that opens the sockets.
-        capabilities: What to declare; by default what *provider* does.
+        wrapped: The provider that opens the sockets.
+        capabilities: What to declare; by default what *wrapped* does.
 
     Attributes:
-        opened: How many sockets were made.
+        opened: The sockets that were made.
         published: What was given to the transport to publish.
         subscriptions: What the transport was asked to subscribe to.
     """
 
-    def __init__(self, provider: SocketProvider[Any], capabilities: Capabilities | None = None) -> None:
-        super().__init__(provider.config)
-        self.codecs = provider.codecs
-        self.envelope = provider.envelope
-        # Class variables of the transport, here of this one provider.
-        vars(self).update(reply_prefix=provider.reply_prefix, dead_letter_topic=provider.dead_letter_topic)
-        self._provider = provider
-        self._capabilities = capabilities or provider.capabilities
+    def __init__(self, wrapped: SocketProvider[Any], capabilities: Capabilities | None = None) -> None:
+        super().__init__(wrapped)
+        self._capabilities = capabilities or wrapped.capabilities
+        # Shared by the providers that are made of this one: an application changes the topics of its provider.
         self.opened: list[TransportSocket] = []
         self.published: list[SpaMessage] = []
         self.subscriptions: list[SubscriptionSpec] = []
@@ -55,38 +48,22 @@ class StandIn(SocketProvider[TransportConfig]):
 
     def open(self, on_connection: ConnectionListener) -> TransportSocket:
         """Make a socket of the other provider, watched."""
-        provider = copy.copy(self._provider)
-        provider.config = self.config
-        socket = _WatchedSocket(provider.open(on_connection), self)
+        socket = _WatchedSocket(self.wrapped.open(on_connection), self)
         self.opened.append(socket)
         return socket
 
 
-class _WatchedSocket:
+class _WatchedSocket(WrappedSocket):
     """A socket that tells its provider what it is asked for."""
 
-    def __init__(self, socket: TransportSocket, watcher: StandIn) -> None:
-        self._socket = socket
+    def __init__(self, transport: TransportSocket, watcher: StandIn) -> None:
+        super().__init__(transport)
         self._watcher = watcher
-
-    async def __aenter__(self) -> Self:
-        self._socket = await self._socket.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        return await self._socket.__aexit__(exc_type, exc, traceback)
 
     async def publish(self, message: SpaMessage) -> bool | None:
         self._watcher.published.append(message)
-        return await self._socket.publish(message)
+        return await self.transport.publish(message)
 
-    @asynccontextmanager
-    async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Subscription]:
+    def subscribe(self, spec: SubscriptionSpec) -> AbstractAsyncContextManager[Subscription]:
         self._watcher.subscriptions.append(spec)
-        async with self._socket.subscribe(spec) as subscription:
-            yield subscription
-
-    async def check(self) -> None:
-        await self._socket.check()
+        return self.transport.subscribe(spec)
