@@ -178,6 +178,16 @@ def test_chain(make_queue: Callable[..., MessageQueue]) -> None:
     assert not waiting.refusals
 
 
+def test_chain_beside_the_publisher(make_queue: Callable[..., MessageQueue]) -> None:
+    """A handler waits for its own queue while another member can go on once somebody further on has made room."""
+    queue, onward = full(make_queue, "q"), full(make_queue, "onward")
+    ann, bob = queue.join(100), queue.join(100)
+    onward.join(100)
+
+    assert publish("1", onward, publisher=bob).refusals
+    assert publish("2", queue, publisher=ann).refusals
+
+
 def test_way_around(make_queue: Callable[..., MessageQueue]) -> None:
     """A member is held up by one waiting handler, whatever else could go on."""
     one, two, free = (full(make_queue, name) for name in ("one", "two", "free"))
