@@ -6,6 +6,7 @@ Everything that does not change from message to message is put together once, be
 
 from __future__ import annotations
 
+import inspect
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,10 +87,17 @@ def callable_handler(handler: Callable[..., Any], *, is_async: bool, threads: in
         if not limiter:
             # Made late: a limiter belongs to the event loop it is made in.
             limiter.append(anyio.CapacityLimiter(threads))
-        call = partial(handler, **arguments)
-        return await anyio.to_thread.run_sync(call, limiter=limiter[0], abandon_on_cancel=True)
+        # In a list, because trio refuses a coroutine as the result of a thread.
+        call = partial(_in_list, handler, arguments)
+        (result,) = await anyio.to_thread.run_sync(call, limiter=limiter[0], abandon_on_cancel=True)
+        # A lambda or decorator around a coroutine function looks plain, and its coroutine must not be dropped unrun.
+        return await result if inspect.isawaitable(result) else result
 
     return in_thread
+
+
+def _in_list(handler: Callable[..., object], arguments: Mapping[str, object]) -> list[object]:
+    return [handler(**arguments)]
 
 
 def _level_reader(levels: Mapping[str, Any], templates: Sequence[TopicTemplate]) -> Callable[[str], dict[str, Any]]:
