@@ -32,7 +32,7 @@ from spa_core.errors import (
     TopicError,
     UnknownSchemeError,
 )
-from spa_core.testing.harness import application_test
+from spa_core.testing.harness import ApplicationTest, application_test
 from spa_core.transport import Capabilities
 from spa_inmemory import MemoryConfig
 
@@ -475,6 +475,21 @@ async def test_without_the_transport() -> None:
             pytest.fail("it was entered")
 
     assert "pip install spa-inmemory" in str(caught.value.hint)
+
+
+@pytest.fixture
+async def tested() -> AsyncIterator[ApplicationTest]:
+    """A run that a fixture begins and ends."""
+    async with doubling().test() as t:
+        yield t
+
+
+async def test_in_a_fixture(tested: ApplicationTest) -> None:
+    """A fixture can give the run to its tests."""
+    await tested.publish("numbers/a", 1)
+    await tested.settle()
+
+    assert tested.published("doubled/a")
 
 
 async def test_typed_payloads() -> None:

@@ -195,6 +195,8 @@ class _FaultySocket(WrappedSocket):
         self, message: SpaMessage, *, times: int = 1, seconds: float = 0.0, until: int | None = None
     ) -> None:
         held = Held(message, times=times, seconds=seconds, until=until)
+        if self._leaving.is_set():
+            held.free()
         self._run.held.add(held)
         lane = self._lane_of(message)
         if lane is None:
