@@ -157,7 +157,7 @@ class TransportSocket(Protocol):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        """Disconnect; flush what was accepted."""
+        """Disconnect; flush what was accepted. Leaving again, or without having entered, does nothing."""
         ...
 
     async def publish(self, message: SpaMessage) -> bool | None:
@@ -182,6 +182,7 @@ class TransportSocket(Protocol):
         group back to the group.
 
         Raises:
+            SocketClosedError: On entering: before the socket was entered or after it was left.
             SubscribeError: On entering: the broker refused.
         """
         ...
@@ -191,6 +192,7 @@ class TransportSocket(Protocol):
         Prove that the broker answers.
 
         Raises:
+            SocketClosedError: Before entering or after leaving.
             TransportError: It does not.
         """
         ...
