@@ -34,6 +34,18 @@ T = TypeVar("T")
 PATIENCE: Final = 10.0
 """Seconds before a wait counts as failed, times the suite's ``timeout_multiplier``."""
 
+_CARRIED: Final = (
+    "topic",
+    "payload",
+    "content_type",
+    "client_id",
+    "client_name",
+    "response_topic",
+    "correlation_id",
+    "message_id",
+)
+"""Fields of a message that every transport carries."""
+
 
 class Kit:
     """
@@ -75,12 +87,18 @@ class Kit:
     def full_message(self, topic: str, payload: bytes = b"body", **fields: Any) -> SpaMessage:
         """Make a message in which every field is set that the transport carries unchanged."""
         words = ("client_id", "client_name", "correlation_id", "message_id", "response_topic")
-        made: dict[str, Any] = {name: self.unique(name) for name in words} | {
-            "content_type": "application/vnd.kit+json"
-        }
+        made: dict[str, Any] = {name: self.unique(name) for name in words}
+        made["content_type"] = "application/vnd.kit+json"
         optional = {"headers": {"unit": "m3"}, "key": b"one key", "timestamp": 1_234_567_890.123}
-        made |= {name: value for name, value in optional.items() if getattr(self.capabilities, name)}
+        made |= {name: optional[name] for name in self._declared(optional)}
         return SpaMessage(topic=topic, payload=payload, **(made | fields))
+
+    def carried(self, message: SpaMessage) -> dict[str, object]:
+        """Return the fields that the transport carries unchanged, as they are in *message*."""
+        return {name: getattr(message, name) for name in (*_CARRIED, *self._declared(("headers", "key", "timestamp")))}
+
+    def _declared(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if getattr(self.capabilities, name)]
 
     def group(self) -> str | None:
         """Return a new group where there are groups, for what some transports do for groups only: give back."""

@@ -71,10 +71,11 @@ class Groups:
             kit.subscribed(socket, topics[0], group=group) as first,
             kit.subscribed(socket, topics[1], group=group) as second,
         ):
-            for topic in topics:
-                await kit.publish(socket, topic, topic.encode(), b"again")
-            received = [await kit.take(subscription, 2) for subscription in (first, second)]
-        assert [{message.topic for message in messages} for messages in received] == [{topic} for topic in topics]
+            for payload in (b"0", b"1", b"2"):
+                for topic in topics:
+                    await kit.publish(socket, topic, payload)
+            received = [await kit.take(subscription, 3) for subscription in (second, first)]
+        assert [{message.topic for message in messages} for messages in received] == [{topics[1]}, {topics[0]}]
 
     @scenario("groups", "ack")
     async def test_a_member_that_leaves_loses_nothing(self, kit: Kit) -> None:

@@ -101,10 +101,13 @@ class Lifecycle:
     async def test_ten_sockets_open_and_close_at_once(self, kit: Kit) -> None:
         """Ten sockets that open, publish and close at the same time do not disturb each other or those that stay."""
         topic = kit.topic()
+        opened: list[int] = []
 
         async def live(number: int) -> None:
             async with kit.socket() as passing:
-                await kit.publish(passing, topic, str(number).encode())
+                opened.append(number)
+                await kit.until(lambda: len(opened) == 10, "ten sockets are open at once")
+                await kit.publish(passing, topic, b"%d" % number)
 
         async with kit.socket() as socket, kit.subscribed(socket, topic) as subscription:
             async with anyio.create_task_group() as tasks:
@@ -112,7 +115,7 @@ class Lifecycle:
                     tasks.start_soon(live, number)
             payloads = [message.payload for message in await kit.take(subscription, 10)]
             await kit.assert_silent(subscription, socket, topic)
-        assert sorted(payloads) == [str(number).encode() for number in range(10)]
+        assert sorted(payloads) == [b"%d" % number for number in range(10)]
 
     @scenario()
     async def test_a_cancelled_opening_leaves_nothing_behind(self, kit: Kit) -> None:
@@ -156,11 +159,14 @@ class Lifecycle:
     async def test_closing_while_publishing_hangs_and_loses_nothing(self, kit: Kit) -> None:
         """When a socket closes under its publishers each of them ends, and every publish that returned arrives."""
         topic = kit.topic()
+        some_arrived = anyio.Event()
         accepted: set[bytes] = set()
         seen: set[bytes] = set()
 
         async def publish(socket: TransportSocket, name: int) -> None:
             for number in range(100):
+                if number == 20:
+                    await some_arrived.wait()  # so that there is more to publish when the socket closes
                 payload = f"{name} {number}".encode()
                 try:
                     await socket.publish(SpaMessage(topic=topic, payload=payload))
@@ -173,6 +179,7 @@ class Lifecycle:
                 for name in range(5):
                     tasks.start_soon(publish, closing, name)
                 seen |= {message.payload for message in await kit.take(subscription)}
+                some_arrived.set()
             while not accepted <= seen:
                 seen |= {message.payload for message in await kit.take(subscription)}
 

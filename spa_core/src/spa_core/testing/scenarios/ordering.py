@@ -81,17 +81,19 @@ class Ordering:
 
     @scenario("ordering>=key", "key", "groups")
     async def test_order_outlives_a_member_that_joins(self, kit: Kit) -> None:
-        """When a member joins in the middle of a stream no message is handed out before an earlier one of its key."""
+        """When a member joins, each member gets the unsettled messages of a key from the first on and without a gap."""
         topic, group = kit.topic(), kit.unique("group")
         async with kit.socket() as socket, kit.subscribed(socket, topic, group=group) as first:
-            sent = await _publish_keys(kit, socket, topic, range(10))
-            log = await kit.receive(first, 4 * len(_KEYS))
+            sent = await _publish_keys(kit, socket, topic, range(8))
+            taken = [(1, delivery) for delivery in await kit.receive(first, 4 * len(_KEYS))]
             async with kit.subscribed(socket, topic, group=group) as second:
-                sent += await _publish_keys(kit, socket, topic, range(10, 20))
-                await kit.settle(log)
-                rest = set(sent) - {delivery.message.payload for delivery in log}
-                log += [delivery for _, delivery in await kit.share([first, second], rest)]
-        assert _first_times(delivery.message for delivery in log) == {key: [*range(20)] for key in _KEYS}
+                sent += await _publish_keys(kit, socket, topic, range(8, 16))
+                rest = set(sent) - {delivery.message.payload for _, delivery in taken}
+                taken += await kit.share([second, first], rest, settle=False)
+        # What moved to the other member, because its broker moves keys, must have begun there with the first again.
+        for member in (0, 1):
+            numbers = _first_times(delivery.message for taker, delivery in taken if taker == member)
+            assert all(seen == [*range(len(seen))] for seen in numbers.values()), numbers
 
     @scenario("ordering>=single", "prefetch", "ack")
     async def test_the_next_message_waits_for_settlement(self, kit: Kit) -> None:

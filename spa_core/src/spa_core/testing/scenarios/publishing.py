@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import TransportSocket
 
-_ALWAYS = (
-    "topic",
-    "payload",
-    "content_type",
-    "client_id",
-    "client_name",
-    "response_topic",
-    "correlation_id",
-    "message_id",
-)
-"""Fields of a message that every transport carries."""
-
 
 class Publishing:
     """Scenarios about publishing."""
@@ -44,8 +32,7 @@ class Publishing:
             for message in sent:
                 await socket.publish(message)
             received = await kit.take(subscription, len(sent))
-        fields = [*_ALWAYS, *(name for name in ("headers", "key", "timestamp") if getattr(kit.capabilities, name))]
-        assert _by_id(received, fields) == _by_id(sent, fields)
+        assert _by_id(kit, received) == _by_id(kit, sent)
 
     @scenario()
     async def test_twenty_publishers_at_once(self, kit: Kit) -> None:
@@ -158,20 +145,6 @@ class Publishing:
             await kit.assert_silent(subscription, socket, topic)
 
     @scenario()
-    async def test_what_was_published_can_be_changed_afterwards(self, kit: Kit) -> None:
-        """What a program does to its own objects after publishing them has no effect on what arrives."""
-        topic = kit.topic()
-        payload, headers = bytearray(b"as sent"), {"as": "sent"}
-        carried = headers if kit.capabilities.headers else {}
-        async with kit.socket() as socket, kit.subscribed(socket, topic) as subscription:
-            await socket.publish(SpaMessage(topic=topic, payload=payload, headers=carried))  # type: ignore[arg-type]  # stored as bytes
-            payload[:] = b"changed"
-            headers.clear()
-            [message] = await kit.take(subscription)
-        assert message.payload == b"as sent"
-        assert dict(message.headers) == ({"as": "sent"} if kit.capabilities.headers else {})
-
-    @scenario()
     async def test_a_cancelled_publish_leaves_the_socket_usable(self, kit: Kit) -> None:
         """Publishing may be cancelled at any point: the message arrives once or never, later ones arrive once."""
         topic = kit.topic()
@@ -184,5 +157,5 @@ class Publishing:
         assert len(received) == len(set(received))
 
 
-def _by_id(messages: list[SpaMessage], fields: Sequence[str]) -> dict[str | None, dict[str, object]]:
-    return {message.message_id: {name: getattr(message, name) for name in fields} for message in messages}
+def _by_id(kit: Kit, messages: Sequence[SpaMessage]) -> dict[str | None, dict[str, object]]:
+    return {message.message_id: kit.carried(message) for message in messages}
