@@ -113,14 +113,14 @@ class _Crew:
         self._limit = 0
 
     def wake(self) -> None:
-        """Put as many workers to work as there are deliveries ready."""
-        ready = self.lanes.ready
-        while ready and self._idle:
+        """Put one more worker to work if a delivery is ready; it does the same for the next one as soon as it runs."""
+        # Not all at once: where handlers never wait, the first does all the work, and the others would wake in vain.
+        if not self.lanes.ready:
+            return
+        if self._idle:
             self._idle.popleft().set()
-            ready -= 1
-        while ready and self._hired < self._size:
+        elif self._hired < self._size:
             self._hired += 1
-            ready -= 1
             self._tasks.start_soon(self._work)
 
     async def room(self, limit: int) -> None:
@@ -141,12 +141,14 @@ class _Crew:
         slot = self._progress.new_slot()
         handle, lanes = self._handling.handle, self.lanes
         in_a_row = 0
+        self._share_work()
         while True:
             taken = lanes.take()
             if taken is None:
                 if self._closed:
                     return
                 await self._wait_for_work()
+                self._share_work()
                 continue
             delivery, lane = taken
             await handle(delivery, slot)
@@ -162,6 +164,10 @@ class _Crew:
         event = anyio.Event()
         self._idle.append(event)
         await event.wait()
+
+    def _share_work(self) -> None:
+        if self.lanes.ready > 1:
+            self.wake()
 
     def _make_room(self) -> None:
         # Half empty before more is pulled: waking the puller for each free place would cost an event for each message.
