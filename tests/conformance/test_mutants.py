@@ -33,6 +33,10 @@ class Suite(TransportSuite):
         """Make the provider, on a broker that no mutant before it has left open."""
         return self.provider(MemoryConfig(name=f"mutants-{next(_numbers)}", max_payload=70_000))
 
+    def make_bounded_provider(self, limit: int) -> SocketProvider[MemoryConfig]:
+        """Make the provider with a bound."""
+        return self.provider(MemoryConfig(name=f"mutants-{next(_numbers)}", queue_size=limit))
+
 
 class HastySuite(Suite):
     """A suite that gives up soon."""

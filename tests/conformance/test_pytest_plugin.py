@@ -123,7 +123,10 @@ def test_a_report_is_a_page(run: Callable[..., pytest.RunResult], tmp_path: Path
 
     result.stdout.fnmatch_lines([f"conformance report: {page}", f"conformance report: {data}"])
     assert text.startswith("# Delivery: Plant\n")
-    assert "proves of `MemoryConfig(name='plant')`: 1 held, 1 not declared, 1 not proved, 1 fails (provisional), 1 fails." in text
+    assert (
+        "proves of `MemoryConfig(name='plant')`: 1 held, 1 not declared, 1 not proved, 1 fails (provisional), 1 fails."
+        in text
+    )
     assert "\n| What is declared \\| holds. | `groups` | held |\n" in text
     assert "\n| What is not declared is skipped. | `retain` | not declared |\n" in text
     assert "| `hook restart_broker` | not proved: the suite does not give restart_broker |\n" in text

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from mutants import content, declaring, lifecycle, publishing, receiving, requests, routing, settling, subscribing
+from mutants import (
+    cancelling,
+    content,
+    declaring,
+    draining,
+    growing,
+    lifecycle,
+    publishing,
+    receiving,
+    requests,
+    routing,
+    settling,
+    subscribing,
+)
 from mutants.base import MUTANTS, Mutant
 
 __all__ = [
     "MUTANTS",
     "Mutant",
+    "cancelling",
     "content",
     "declaring",
+    "draining",
+    "growing",
     "lifecycle",
     "publishing",
     "receiving",

@@ -83,7 +83,7 @@ class LeavesWhenCancelled(Mutant):
             return self
 
 
-@caught_by("test_a_provider_opens_sockets_again")
+@caught_by("test_a_whole_life_leaves_nothing_open")
 class LeaksATask(Mutant):
     """Each socket begins a task that nobody ends."""
 
@@ -96,7 +96,7 @@ class LeaksATask(Mutant):
             return await super().__aenter__()
 
 
-@caught_by("test_a_provider_opens_sockets_again")
+@caught_by("test_a_whole_life_leaves_nothing_open")
 class LeaksADescriptor(Mutant):
     """Each socket opens a file that nobody closes before the provider goes."""
 

@@ -63,7 +63,7 @@ class Backpressure(Hooks):
                 assert await delivery.settle(outcome)
             await kit.assert_silent(subscription, socket, topic)
 
-    @scenario("prefetch")
+    @scenario("prefetch", alone=True)
     async def test_an_idle_consumer_piles_up_nothing(self, kit: Kit) -> None:
         """What is published while a subscription takes nothing is not piled up in memory, and is all there later."""
         topic = kit.topic()

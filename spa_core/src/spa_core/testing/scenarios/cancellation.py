@@ -82,7 +82,7 @@ class Cancellation:
                     await receive()
         assert sorted(received) == sent
 
-    @scenario()
+    @scenario(alone=True)
     async def test_a_cancelled_life_leaves_nothing_open(self, kit: Kit) -> None:
         """A program cancelled at any moment while it opens, subscribes, asks or closes leaves nothing open."""
         topic = kit.topic()

@@ -1,0 +1,47 @@
+"""Transports that stop at the wrong time, or too much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mutants import base
+from mutants.base import Mutant, caught_by
+from spa_core.errors import EndOfSubscription
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spa_core.transport import Delivery
+
+
+@caught_by("test_nothing_is_handed_out_after_stop_fetching")
+class HandsOutAfterStopping(Mutant):
+    """Stopping is forgotten: what waits is handed out."""
+
+    class Subscription(base.Subscription):
+        async def stop_fetching(self) -> None:
+            pass
+
+
+@caught_by("test_stop_fetching_ends_whoever_waits")
+class LeavesWaitersAsleep(Mutant):
+    """Stopping concerns the next call, and whoever waits already waits on."""
+
+    class Subscription(base.Subscription):
+        async def receive_batch(self, max_messages: int) -> Sequence[Delivery]:
+            try:
+                return await super().receive_batch(max_messages)
+            except EndOfSubscription:
+                return await anyio.sleep_forever()
+
+
+@caught_by("test_stop_fetching_concerns_one_subscription")
+class StopsAll(Mutant):
+    """Stopping one subscription stops all of its socket."""
+
+    class Subscription(base.Subscription):
+        async def stop_fetching(self) -> None:
+            for subscription in tuple(self.socket._subscriptions):
+                await subscription.stop_fetching()
