@@ -22,6 +22,7 @@ from spa_core import (
     TransportConfig,
 )
 from spa_core._discovery.plugins import Plugins
+from spa_core.codecs import CodecRegistry
 from spa_core.errors import (
     CodecError,
     ConfigurationError,
@@ -175,6 +176,31 @@ async def test_keeps_envelope() -> None:
         await t.settle()
 
         assert [(message.payload, message.content_type) for message in t.published("b")] == [(b"x!", "text/plain")]
+
+
+async def test_keeps_codecs() -> None:
+    """The codecs of the provider that is exchanged are used."""
+
+    class HexCodec:
+        content_types = ("application/vnd.acme.hex",)
+
+        def encode(self, value: int, **_about: object) -> bytes:
+            return format(value, "x").encode()
+
+        def decode(self, payload: bytes, _wanted: object, **_about: object) -> int:
+            return int(payload, 16)
+
+    app = DistributedApplication(unreachable().with_codecs(CodecRegistry([HexCodec()])))
+
+    @app.application("a")
+    async def forward(number: int, socket: SpaSocket) -> None:
+        await socket.publish("b", number, content_type="application/vnd.acme.hex")
+
+    async with app.test() as t:
+        await t.publish("a", 255)
+        await t.settle()
+
+        assert [message.payload for message in t.published("b")] == [b"ff"]
 
 
 async def test_published_in_order() -> None:
