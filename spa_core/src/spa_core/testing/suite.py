@@ -22,6 +22,7 @@ from spa_core.testing.scenarios.errors import Errors
 from spa_core.testing.scenarios.expiry import Expiry
 from spa_core.testing.scenarios.groups import Groups
 from spa_core.testing.scenarios.headers import Headers
+from spa_core.testing.scenarios.honesty import Honesty
 from spa_core.testing.scenarios.leaks import Leaks
 from spa_core.testing.scenarios.lifecycle import Lifecycle
 from spa_core.testing.scenarios.logs import Logs
@@ -45,6 +46,7 @@ __all__ = ["TransportSuite"]
 
 
 class TransportSuite(
+    Honesty,
     Registry,
     Logs,
     Errors,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Logs:
     """Scenarios about logs."""
 
-    @scenario()
+    @scenario(alone=True)
     async def test_a_normal_run_is_quiet(self, kit: Kit) -> None:
         """Nothing above INFO is logged by a run in which one handler fails once and succeeds when tried again."""
         with _logged(logging.DEBUG) as records:
@@ -32,7 +32,7 @@ class Logs:
         assert loud == []
         assert records, "the run is told about in the log"
 
-    @scenario()
+    @scenario(alone=True)
     async def test_a_failure_for_good_is_logged_once(self, kit: Kit) -> None:
         """A message that fails for good is one line at ERROR, which names the topic and the error."""
         topic = kit.topic()
@@ -52,7 +52,7 @@ class Logs:
         assert topic in line
         assert "LookupError: no such valve" in line
 
-    @scenario()
+    @scenario(alone=True)
     async def test_secrets_are_never_shown(self, kit: Kit) -> None:
         """No log record, repr, description or error of a whole run shows a secret of the configuration."""
         secrets = _secrets(kit.provider.config)
