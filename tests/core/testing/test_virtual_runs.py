@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spa_core.errors import ParameterError
+from spa_core.testing._virtual_loop import VirtualTimeLoop
 from spa_core.testing.clock import DeadlockError, RealIOError, virtual_time
 from spa_core.testing.errors import waiting_task
 
@@ -258,6 +259,17 @@ def test_a_refusal_that_asyncio_swallows_is_told() -> None:
     assert logged == [error.__cause__]
 
 
+def test_calls_from_elsewhere_come_before_a_judgement() -> None:
+    """A call into the loop that is on its way is no deadlock, though no task can run meanwhile."""
+
+    async def main() -> None:
+        called = anyio.Event()
+        trio.lowlevel.current_trio_token().run_sync_soon(called.set)
+        await called.wait()
+
+    run(main, "trio")
+
+
 def test_what_trio_cannot_interrupt_is_waited_for() -> None:
     """Where no task can be interrupted, somebody outside must be able to wake one, and is given the time to."""
 
@@ -292,6 +304,25 @@ def test_time_passes_after_the_main_task_of_trio() -> None:
     assert generator is not None
 
 
+@pytest.mark.parametrize(
+    ("stopping", "idle", "at_work"), [(False, False, True), (False, True, False), (True, False, False)]
+)
+def test_worker_threads_are_told_apart(stopping: bool, idle: bool, at_work: bool) -> None:  # noqa: FBT001
+    """Of anyio's worker threads, those that wait for work or have been told to stop do not hold time up."""
+    ended = threading.Event()
+    loop = VirtualTimeLoop()
+    thread = threading.Thread(target=ended.wait)
+    vars(thread).update(loop=loop, stopping=stopping, idle_workers=[thread] if idle else [])
+    thread.start()
+
+    try:
+        assert loop.has_threads_at_work() == at_work
+    finally:
+        ended.set()
+        thread.join()
+        loop.close()
+
+
 def test_a_task_without_a_frame_is_named() -> None:
     """A task whose coroutine shows no frames is at least named."""
     assert waiting_task("compiled", []) == "'compiled'"
@@ -300,6 +331,7 @@ def test_a_task_without_a_frame_is_named() -> None:
 SUITE = """
 import anyio
 import pytest
+from spa_core.testing._virtual_loop import VirtualTimeLoop
 from spa_core.testing.clock import virtual_time
 
 pytestmark = pytest.mark.anyio

@@ -48,7 +48,7 @@ class VirtualClock(trio.abc.Clock, trio.abc.Instrument):
     def start_clock(self) -> None:
         """Begin at 0."""
         self._now = 0.0
-        self._quiet = False
+        self._looked = False
         self._waits_really_until: tuple[float, float] | None = None  # a deadline, and when that is on the real clock
 
     def current_time(self) -> float:
@@ -59,21 +59,18 @@ class VirtualClock(trio.abc.Clock, trio.abc.Instrument):
         """
         Return how long trio may wait for I/O in real seconds, after a jump if nothing else is left to do.
 
-        Called only when no task is ready to run. The first time it lets trio see what has come from elsewhere: a thread
-        may have finished. Asked again before any task has run, nothing has come.
+        Called only when no task is ready to run. The first time it lets trio see what has come from elsewhere, such as
+        a call from a thread; asked again before any task has run, nothing had come.
         """
-        if deadline <= self._now:
+        if not self._looked:
+            self._looked = True
             return 0
-        if not self._quiet:
-            self._quiet = True
-            return 0
-        self._quiet = False
         if any(_wait_in(_WOKEN_FROM_OUTSIDE)):
             return self._wait_really(deadline)
         if _throw_into_one(_wait_in(_WAITS_FOR_IO), RealIOError()):
             return 0
         if deadline < math.inf:
-            self._now = deadline
+            self._now = max(self._now, deadline)
             return 0
         deadlock = DeadlockError(time=self._now, tasks=sorted(map(_named, _tasks())))
         return 0 if _throw_into_one(_tasks(), deadlock) else self._wait_really(deadline)
@@ -87,8 +84,8 @@ class VirtualClock(trio.abc.Clock, trio.abc.Instrument):
                 self._now = deadline
 
     def before_task_step(self, task: Task) -> None:  # noqa: ARG002 - trio's signature
-        """Note that something runs."""
-        self._quiet = False
+        """Note that something runs, so that something may come again."""
+        self._looked = False
 
     def _wait_really(self, deadline: float) -> float:
         seconds = deadline - self._now
