@@ -1,0 +1,84 @@
+"""A port of this machine that is opened to newcomers and shut again; knows nothing of what they come for."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+class Door:
+    """
+    A free loopback port, shut at first. Shut, it is kept all the same: nobody else gets it, and nobody is answered.
+
+    Args:
+        welcome: Called with the socket of each newcomer, which is non-blocking.
+
+    Attributes:
+        port: The number of the port, the same as long as there is the door.
+    """
+
+    def __init__(self, welcome: Callable[[socket.socket], None]) -> None:
+        self._welcome = welcome
+        self._socket = _bound(0)
+        self._watch: _Watch | None = None
+        self.port: int = self._socket.getsockname()[1]
+
+    def open(self, tasks: TaskGroup) -> None:
+        """Let newcomers in from now on; *tasks* is where they are watched for."""
+        if self._watch is None:
+            self._socket.listen()
+            self._watch = _Watch()
+            tasks.start_soon(self._keep, self._watch)
+
+    async def shut(self) -> None:
+        """Refuse newcomers; when this returns, nobody gets in any more."""
+        if self._watch is not None:
+            self._watch.scope.cancel()
+            await self._watch.over.wait()
+
+    def remove(self) -> None:
+        """Give the port back; to be called when the tasks are over."""
+        self._socket.close()
+
+    async def _keep(self, watch: _Watch) -> None:
+        try:
+            with watch.scope:
+                while True:
+                    try:
+                        newcomer, _ = self._socket.accept()
+                    except (BlockingIOError, ConnectionAbortedError):
+                        await anyio.wait_readable(self._socket)
+                    else:
+                        newcomer.settimeout(0)
+                        self._welcome(newcomer)
+        finally:
+            self._socket.close()
+            self._socket = _bound(self.port)
+            self._watch = None
+            watch.over.set()
+
+
+class _Watch:
+    """One time of being open."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.over = anyio.Event()
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.settimeout(0)
+    # Without it, the connections that are left of an earlier opening would keep the port from us.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((LOOPBACK, port))
+    return listener
