@@ -14,6 +14,7 @@ from mutants import (
     requests,
     routing,
     settling,
+    speaking,
     subscribing,
 )
 from mutants.base import MUTANTS, Mutant
@@ -32,5 +33,6 @@ __all__ = [
     "requests",
     "routing",
     "settling",
+    "speaking",
     "subscribing",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from spa_inmemory import MemoryConfig, MemorySocket, MemorySocketProvider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from spa_core import SpaMessage
     from spa_core.transport import ConnectionListener, Outcome, SubscriptionSpec
@@ -27,7 +27,7 @@ class Delivery:
 
     def __init__(self, real: RealDelivery, subscription: Subscription) -> None:
         self.real = real
-        self.subscription = subscription
+        self.subscription: Any = subscription  # with what a mutant adds to it
 
     @property
     def message(self) -> SpaMessage:
@@ -60,7 +60,7 @@ class Subscription:
     def __init__(self, real: RealSubscription, spec: SubscriptionSpec, socket: Socket) -> None:
         self.real = real
         self.spec = spec
-        self.socket = socket
+        self.socket: Any = socket  # with what a mutant adds to it
         self.prepare()
 
     def prepare(self) -> None:
@@ -81,7 +81,7 @@ class Socket(MemorySocket):
 
     def __init__(self, mutant: Mutant, on_connection: ConnectionListener) -> None:
         super().__init__(mutant.config, on_connection)
-        self.mutant = mutant
+        self.mutant: Any = mutant  # with what a mutant adds to it
 
     async def publish_many(self, messages: Sequence[SpaMessage]) -> None:
         """Publish one by one, so that a mutant has one method to break."""
@@ -89,7 +89,7 @@ class Socket(MemorySocket):
             await self.publish(message)
 
     @asynccontextmanager
-    async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
+    async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
         """Subscribe."""
         async with super().subscribe(spec) as real:
             yield self.mutant.Subscription(real, spec, self)

@@ -1,4 +1,4 @@
-"""Transports that declare what they do not do."""
+"""Transports that declare what they do not do, or do what they do not declare."""
 
 from __future__ import annotations
 
@@ -57,8 +57,35 @@ class SaysThatMoreFits(Mutant):
 
     @property
     def capabilities(self) -> Capabilities:
-        return msgspec.structs.replace(super().capabilities, max_payload=self.config.max_payload + 1)
+        return msgspec.structs.replace(super().capabilities, max_payload=(self.config.max_payload or 0) + 1)
 
     class Socket(base.Socket):
         async def publish(self, message: SpaMessage) -> bool:
             return await super().publish(message.replace(payload=message.payload[: self._config.max_payload]))
+
+
+@caught_by("test_retain_is_declared_as_it_is")
+class RetainsUndeclared(Mutant):
+    """Messages are retained, and that is not declared."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return msgspec.structs.replace(super().capabilities, retain=False)
+
+
+@caught_by("test_groups_are_declared_as_they_are")
+class SharesUndeclared(Mutant):
+    """Members of a group share, and groups are not declared."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return msgspec.structs.replace(super().capabilities, groups=False, durable=False)
+
+
+@caught_by("test_what_is_declared_is_sound")
+class ContradictsItself(Mutant):
+    """Groups are declared to keep messages, and not to exist."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return msgspec.structs.replace(super().capabilities, groups=False)

@@ -34,7 +34,8 @@ class LeavesWaitersAsleep(Mutant):
             try:
                 return await super().receive_batch(max_messages)
             except EndOfSubscription:
-                return await anyio.sleep_forever()
+                await anyio.sleep_forever()
+                raise
 
 
 @caught_by("test_stop_fetching_concerns_one_subscription")

@@ -13,7 +13,7 @@ from spa_core.errors import QueueFullError
 from spa_core.transport import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from spa_core import SpaMessage
     from spa_core.transport import Delivery, Outcome, SubscriptionSpec
@@ -28,7 +28,7 @@ class RemembersIds(Mutant):
 
     class Delivery(base.Delivery):
         async def settle(self, outcome: Outcome) -> bool:
-            self.subscription.socket.mutant.ids.append(self.message.message_id)  # type: ignore[attr-defined]
+            self.subscription.socket.mutant.ids.append(self.message.message_id)
             return await super().settle(outcome)
 
 
@@ -41,9 +41,9 @@ class RemembersSubscriptions(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
             async with super().subscribe(spec) as subscription:
-                self.mutant.ever.append(subscription)  # type: ignore[attr-defined]
+                self.mutant.ever.append(subscription)
                 yield subscription
 
 
@@ -78,5 +78,5 @@ class CountsRetriesAsInHand(Mutant):
 
     class Delivery(base.Delivery):
         async def settle(self, outcome: Outcome) -> bool:
-            self.subscription.lost += isinstance(outcome, Retry)  # type: ignore[attr-defined]
+            self.subscription.lost += isinstance(outcome, Retry)
             return await super().settle(outcome)

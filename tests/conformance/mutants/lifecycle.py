@@ -59,13 +59,13 @@ class ClosesTheOthers(Mutant):
 
     class Socket(base.Socket):
         async def __aenter__(self) -> Self:
-            self.mutant.sockets.append(self)  # type: ignore[attr-defined]
+            self.mutant.sockets.append(self)
             return await super().__aenter__()
 
         async def __aexit__(
             self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
         ) -> None:
-            for socket in self.mutant.sockets:  # type: ignore[attr-defined]
+            for socket in self.mutant.sockets:
                 for subscription in tuple(socket._subscriptions):
                     subscription.close()
             await super().__aexit__(exc_type, exc, traceback)
@@ -109,5 +109,5 @@ class LeaksADescriptor(Mutant):
 
     class Socket(base.Socket):
         async def __aenter__(self) -> Self:
-            self.mutant.files.append(os.open(os.devnull, os.O_RDONLY))  # type: ignore[attr-defined]
+            self.mutant.files.append(os.open(os.devnull, os.O_RDONLY))
             return await super().__aenter__()

@@ -12,7 +12,7 @@ from mutants.base import Mutant, caught_by
 from spa_core.transport import ACK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from spa_core import SpaMessage
     from spa_core.transport import Delivery, SubscriptionSpec
@@ -52,7 +52,7 @@ class IgnoresPrefetch(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
             async with super().subscribe(msgspec.structs.replace(spec, prefetch=1_000_000)) as subscription:
                 yield subscription
 
@@ -80,7 +80,7 @@ class LosesWhatWasFetchedAhead(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
             async with super().subscribe(spec) as subscription:
                 try:
                     yield subscription

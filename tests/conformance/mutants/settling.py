@@ -54,7 +54,7 @@ class AcknowledgesAllBefore(Mutant):
     class Delivery(base.Delivery):
         async def settle(self, outcome: Outcome) -> bool:
             if isinstance(outcome, Ack):
-                earlier = self.subscription.handed_out  # type: ignore[attr-defined]
+                earlier = self.subscription.handed_out
                 for delivery in earlier[: earlier.index(self)]:
                     await delivery.real.settle(ACK)
             return await super().settle(outcome)
@@ -102,7 +102,8 @@ class CountsAttemptsOfEachMember(Mutant):
     class Delivery(base.Delivery):
         @property
         def attempt(self) -> int | None:
-            return self.subscription.seen[self.message.payload]  # type: ignore[attr-defined]
+            seen: dict[bytes, int] = self.subscription.seen
+            return seen[self.message.payload]
 
 
 @caught_by("test_settling_twice_is_told")
@@ -190,4 +191,4 @@ class StopsSettlingToo(Mutant):
 
     class Delivery(base.Delivery):
         async def settle(self, outcome: Outcome) -> bool:
-            return not self.subscription.stopped and await super().settle(outcome)  # type: ignore[attr-defined]
+            return not self.subscription.stopped and await super().settle(outcome)

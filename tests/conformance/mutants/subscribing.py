@@ -14,7 +14,7 @@ from mutants.base import Mutant, caught_by
 from spa_core.transport import ACK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from spa_core import SpaMessage
@@ -27,7 +27,7 @@ class SubscribesLate(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
             late = Late(super().subscribe(spec))
             try:
                 yield late
@@ -67,8 +67,9 @@ class LeavesReadersWaiting(Mutant):
         async def receive_batch(self, max_messages: int) -> Sequence[Delivery]:
             try:
                 return await super().receive_batch(max_messages)
-            except Exception:  # noqa: BLE001 - whatever says that it is over
-                return await anyio.sleep_forever()
+            except Exception:
+                await anyio.sleep_forever()
+                raise
 
 
 @caught_by("test_subscriptions_without_a_group_get_everything")
@@ -77,7 +78,7 @@ class FansOutToOne(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
             async with super().subscribe(msgspec.structs.replace(spec, group=spec.group or "all")) as subscription:
                 yield subscription
 
@@ -92,9 +93,9 @@ class KeepsListening(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
-            left = self.mutant.left.setdefault(spec.topics, [])  # type: ignore[attr-defined]
-            own = left.pop() if left else next(self.mutant.names)  # type: ignore[attr-defined]
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
+            left = self.mutant.left.setdefault(spec.topics, [])
+            own = left.pop() if left else next(self.mutant.names)
             async with super().subscribe(msgspec.structs.replace(spec, group=spec.group or own)) as subscription:
                 yield subscription
             left.append(own)
@@ -106,7 +107,7 @@ class ForgetsGroups(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
             async with super().subscribe(spec) as subscription:
                 if spec.group is not None:
                     await drop_what_waits(subscription)
@@ -134,8 +135,8 @@ class ForgetsTopicsOfGroups(Mutant):
 
     class Socket(base.Socket):
         @asynccontextmanager
-        async def subscribe(self, spec: SubscriptionSpec) -> AsyncIterator[Any]:
-            groups = self.mutant.groups  # type: ignore[attr-defined]
+        async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Any]:
+            groups = self.mutant.groups
             first = spec if spec.group is None else groups.setdefault(spec.group, spec)
             async with super().subscribe(msgspec.structs.replace(spec, topics=first.topics)) as subscription:
                 yield subscription
