@@ -20,10 +20,11 @@ from spa_core._application.origin import origin_arguments
 from spa_core._application.resources import entered
 from spa_core._application.runner import Runner
 from spa_core._application.signature import RESERVED, Signature, handler_name, read_signature
+from spa_core._failures import described, is_stray
 from spa_core._groups import collapsing
 from spa_core._messaging.builder import MessageBuilder
 from spa_core._messaging.socket import SpaSocket
-from spa_core.errors import ConfigurationError
+from spa_core.errors import ApplicationError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -197,11 +198,7 @@ class AbstractApplication:
         try:
             with collapsing():
                 async with self._opened():
-                    with anyio.CancelScope() as self._run_scope:
-                        task_status.started()
-                        await go.wait()
-                        self._change_status("running")
-                        await self.run_async()
+                    await self._run(go, task_status)
         except Exception:
             self._change_status("failed")
             raise
@@ -209,6 +206,22 @@ class AbstractApplication:
             self._change_status("stopped")
             raise
         self._change_status("stopped")
+
+    async def _run(self, go: anyio.Event, task_status: TaskStatus[None]) -> None:
+        try:
+            with anyio.CancelScope() as self._run_scope:
+                task_status.started()
+                await go.wait()
+                self._change_status("running")
+                await self.run_async()
+        except BaseException as error:
+            if is_stray(error):
+                # Let through, it would end this task as if somebody had wanted that, and nobody would hear of it.
+                text = f"{self.name} failed with {described(error)}, which nobody asked it for"
+                raise ApplicationError(text, application=self.name) from error
+            raise
+        finally:
+            self._run_scope = None
 
     async def drain(self) -> None:
         """Begin to stop: take no new work. A consumer finishes its messages; anything else is cancelled."""
@@ -219,10 +232,11 @@ class AbstractApplication:
         if self._run_scope is not None:
             self._run_scope.cancel()
 
-    def begin_draining(self) -> None:
-        """Change the status of a running application to ``"draining"``."""
-        if self.status == "running":
+    async def begin_draining(self) -> None:
+        """Drain it if it is at work: not if it has not begun, and not if it is closing already."""
+        if self.status == "running" and self._run_scope is not None:
             self._change_status("draining")
+            await self.drain()
 
     @asynccontextmanager
     async def _opened(self) -> AsyncGenerator[None]:

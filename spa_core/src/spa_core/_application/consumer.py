@@ -114,7 +114,9 @@ class ConsumerApplication(AbstractApplication):
         self._templates = tuple(TopicTemplate(topic) for topic in topics)
         filters = tuple(dict.fromkeys(template.filter for template in self._templates))
         group = self._group if self._group is not None else provider.config.group
-        self.socket_provider = provider.overwrite_config(topics=filters, group=group)
+        # In hand may be at least as many messages as are handled at once, or prefetch would bound the concurrency.
+        prefetch = max(provider.config.prefetch, self.concurrency)
+        self.socket_provider = provider.overwrite_config(topics=filters, group=group, prefetch=prefetch)
         check_pattern(self._dead_letter_topic())
         if topics or not isinstance(provider, Unprovided):
             levels = self._level_names()
@@ -133,6 +135,9 @@ class ConsumerApplication(AbstractApplication):
         if topics:
             spec = SubscriptionSpec(topics=topics, group=self.group)
             check_subscription(provider.capabilities, spec, transport=provider.describe())
+        elif type(self).run_async is ConsumerApplication.run_async:
+            message = f"{self.name} has no topics, so that it would never handle anything"
+            raise ConfigurationError(message, hint="Give it topics, or its provider default topics")
 
     async def run_async(self) -> None:
         """Handle messages until fetching is stopped and those handed out are done."""

@@ -6,7 +6,7 @@ The runner: opens applications, keeps them alive, drains and closes them.
     open all ── serve ──┬── every application ended by itself ──────────────┬── close
                         ├── stop() or first signal ── drain ── done ────────┤
                         ├── one failed ───────────── drain the others ──────┤   then raise
-                        └── deadline or second signal ── cancel handlers ───┘
+                        └── deadline or second signal ── cancel handlers ───┘   a third signal gives up closing too
 
 Applications start together (nobody publishes before all are subscribed) and end together: if one dies for good the
 others are drained and the runner raises. It never goes on with a part missing.
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import anyio
 
 from spa_core._discovery.plugins import Plugins
+from spa_core._failures import described
 from spa_core._groups import collapsing, sole_error
 from spa_core.errors import ConfigurationError
 
@@ -36,6 +37,8 @@ logger = logging.getLogger("spa_core.runner")
 
 Ending = Literal["finished", "drained", "timed-out", "forced"]
 """How a run ended: by itself, after a drain, with handlers cancelled at the deadline, or by a second signal."""
+
+_ALIVE: Final = ("starting", "running", "draining")
 
 SHUTDOWN_TIMEOUT: Final = 30.0
 """Seconds that running handlers get to finish, unless said otherwise."""
@@ -65,6 +68,7 @@ class Runner:
         self._errors: list[Exception] = []
         self._stopping: anyio.Event | None = None
         self._opening: anyio.CancelScope
+        self._supervision: anyio.CancelScope
         self._go: anyio.Event
 
     async def run(self) -> None:
@@ -73,6 +77,7 @@ class Runner:
 
         Raises:
             ConfigurationError: There is nothing to run, or something cannot work; nothing was opened.
+            RuntimeError: An application runs already, alone or in another run.
             Exception: What an application failed with, after the others were drained; several in an exception group.
         """
         if not self._applications:
@@ -81,6 +86,9 @@ class Runner:
         plugins = self._plugins or Plugins()
         plugins.load_lifecycle()
         for application in self._applications:
+            if application.status in _ALIVE:
+                message = f"{application.name} is running already"
+                raise RuntimeError(message)
             application.use_plugins(plugins)
             application.check()
         self._stopping = anyio.Event()
@@ -99,6 +107,7 @@ class Runner:
     async def _supervise(self, stopping: anyio.Event) -> None:
         ended = anyio.Event()
         async with anyio.create_task_group() as supervision:
+            self._supervision = supervision.cancel_scope
             if self._handle_signals and threading.current_thread() is threading.main_thread():
                 await supervision.start(self._watch_signals)
             supervision.start_soon(self._drain_when, stopping, ended)
@@ -133,9 +142,7 @@ class Runner:
             if not opened.told:
                 raise
             # One line: the traceback comes with the error itself, which is raised when the others are drained.
-            logger.error(  # noqa: TRY400
-                "%s failed, the other applications are drained: %s: %s", application.name, type(error).__name__, error
-            )
+            logger.error("%s failed, the other applications are drained: %s", application.name, described(error))  # noqa: TRY400
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
@@ -144,7 +151,7 @@ class Runner:
 
     async def _drain_when(self, stopping: anyio.Event, ended: anyio.Event) -> None:
         await stopping.wait()
-        self.ending = "drained"
+        self.ending = self.ending or "drained"  # a second signal may have come in the same moment
         with anyio.move_on_after(self._shutdown_timeout):
             await self._drain_all()
             await ended.wait()
@@ -159,10 +166,18 @@ class Runner:
         if not self._go.is_set():
             self._opening.cancel()
             return
-        for application in self._applications:
-            if application.status == "running":
-                application.begin_draining()
-                await application.drain()
+        # Side by side: one whose broker does not answer must not keep the others fetching.
+        async with anyio.create_task_group() as drains:
+            for application in self._applications:
+                drains.start_soon(self._drain, application)
+
+    async def _drain(self, application: AbstractApplication) -> None:
+        try:
+            await application.begin_draining()
+        except Exception as error:  # noqa: BLE001 - collected, and raised when the others are drained
+            logger.error("%s could not be drained and is cancelled: %s", application.name, described(error))  # noqa: TRY400
+            self._fail(error)
+            application.cancel()
 
     async def _watch_signals(self, *, task_status: TaskStatus[None]) -> None:
         try:
@@ -183,10 +198,14 @@ class Runner:
         if self._stopping is not None and not self._stopping.is_set():
             logger.info("%s: draining, a second signal cancels", number.name)
             self.stop()
-        else:
+        elif self.ending != "forced":
             logger.warning("%s again: handlers are cancelled; their messages are given back", number.name)
             self.ending = "forced"
             self._cancel_all()
+        else:
+            # Something hangs on the way out, such as a resource that does not exit; only this gets an operator out.
+            logger.warning("%s again: closing is given up", number.name)
+            self._supervision.cancel()
 
     def _cancel_all(self) -> None:
         for application in self._applications:
