@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import Delivery, Outcome, Subscription, TransportSocket
 
+__all__ = ["Backpressure"]
+
 
 class Backpressure(Hooks):
     """Scenarios about bounds."""

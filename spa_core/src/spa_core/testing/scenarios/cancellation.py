@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import Delivery
 
+__all__ = ["Cancellation"]
+
 
 class Cancellation:
     """Scenarios about cancellation."""

@@ -13,6 +13,8 @@ from spa_core.testing.scenario import scenario
 if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
 
+__all__ = ["Content"]
+
 LARGEST_TRIED: Final = 16 * 2**20
 """Bytes of the largest payload that is tried: limits of hundreds of megabytes would only measure patience."""
 

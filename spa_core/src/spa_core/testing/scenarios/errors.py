@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from spa_core import SpaSocket
     from spa_core.testing.kit import Kit
 
+__all__ = ["Errors"]
+
 BAD_TOPICS: Final = ("", "a/+/b", "a/#", "nul\0", "line\nend", "\ud800", "x" * 65_536, "/" * 200, "$share/group/topic")
 BAD_FILTERS: Final = ("", "a#", "a/#/b", "+a", "nul\0", "\ud800", "$share/group/topic")
 

@@ -10,6 +10,8 @@ from spa_core.testing.scenario import scenario
 if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
 
+__all__ = ["Expiry"]
+
 _SHORT = 0.05
 """Seconds; a transport may round it up to what its broker can express."""
 

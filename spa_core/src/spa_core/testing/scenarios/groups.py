@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import Delivery, TransportSocket
 
+__all__ = ["Groups"]
+
 
 class Groups:
     """Scenarios about groups."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from spa_core import SpaSocket
     from spa_core.testing.kit import Kit
 
+__all__ = ["Headers"]
+
 
 class Headers:
     """Scenarios about headers and the fields of a message."""

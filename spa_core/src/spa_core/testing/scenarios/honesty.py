@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from spa_core import SpaSocket
     from spa_core.testing.kit import Kit
 
+__all__ = ["Honesty"]
+
 
 class Honesty:
     """Scenarios about what is declared."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from spa_core.testing.kit import Kit
 
+__all__ = ["Leaks"]
+
 CYCLES: Final = 500
 WARM_UP: Final = 20
 """Cycles that may grow something: caches, pools, and what is imported on first use."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import ConnectionEvent, TransportSocket
 
+__all__ = ["Lifecycle"]
+
 
 class Lifecycle:
     """Scenarios about opening and closing."""

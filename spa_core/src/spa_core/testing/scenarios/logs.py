@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from spa_core import SpaMessage, TransportConfig
     from spa_core.testing.kit import Kit
 
+__all__ = ["Logs"]
+
 
 class Logs:
     """Scenarios about logs."""

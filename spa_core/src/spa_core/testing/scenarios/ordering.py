@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import TransportSocket
 
+__all__ = ["Ordering"]
+
 _KEYS = (b"a", b"b", b"c", b"d", b"e")
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import TransportSocket
 
+__all__ = ["Publishing"]
+
 
 class Publishing:
     """Scenarios about publishing."""

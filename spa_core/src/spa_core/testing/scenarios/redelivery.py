@@ -10,6 +10,8 @@ from spa_core.transport import ACK, Retry
 if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
 
+__all__ = ["Redelivery"]
+
 
 class Redelivery:
     """Scenarios about messages that are delivered again."""

@@ -16,6 +16,8 @@ from spa_core.url import Url
 if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
 
+__all__ = ["Registry"]
+
 
 class Registry(Hooks):
     """Scenarios about finding and configuring providers; none of them opens anything."""

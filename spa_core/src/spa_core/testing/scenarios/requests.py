@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.testing.parties import Answer
 
+__all__ = ["Requests"]
+
 
 class Requests:
     """Scenarios about requests and replies."""

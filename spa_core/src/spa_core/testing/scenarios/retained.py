@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import TransportSocket
 
+__all__ = ["Retained"]
+
 
 class Retained:
     """Scenarios about retained messages."""

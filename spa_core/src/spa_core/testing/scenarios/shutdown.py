@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from spa_core import SpaMessage
     from spa_core.testing.kit import Kit
 
+__all__ = ["Shutdown"]
+
 
 class Shutdown:
     """Scenarios about draining."""

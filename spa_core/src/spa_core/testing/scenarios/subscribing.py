@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import Subscription
 
+__all__ = ["Subscribing"]
+
 
 class Subscribing:
     """Scenarios about subscriptions to exact topics."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from spa_core.testing.kit import Kit
 
+__all__ = ["Wildcards"]
+
 _NAMES = ("north", "South", "a-b", "7", "")
 
 
