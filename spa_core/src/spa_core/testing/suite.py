@@ -18,6 +18,7 @@ from spa_core.testing.scenario import Scenario, missing_capability, scenario_of
 from spa_core.testing.scenarios.backpressure import Backpressure
 from spa_core.testing.scenarios.cancellation import Cancellation
 from spa_core.testing.scenarios.content import Content
+from spa_core.testing.scenarios.dead_letters import DeadLetters
 from spa_core.testing.scenarios.errors import Errors
 from spa_core.testing.scenarios.expiry import Expiry
 from spa_core.testing.scenarios.groups import Groups
@@ -28,6 +29,7 @@ from spa_core.testing.scenarios.lifecycle import Lifecycle
 from spa_core.testing.scenarios.logs import Logs
 from spa_core.testing.scenarios.ordering import Ordering
 from spa_core.testing.scenarios.publishing import Publishing
+from spa_core.testing.scenarios.reconnect import Reconnect
 from spa_core.testing.scenarios.redelivery import Redelivery
 from spa_core.testing.scenarios.registry import Registry
 from spa_core.testing.scenarios.requests import Requests
@@ -46,6 +48,7 @@ __all__ = ["TransportSuite"]
 
 
 class TransportSuite(
+    Reconnect,
     Honesty,
     Registry,
     Logs,
@@ -64,6 +67,7 @@ class TransportSuite(
     Groups,
     Settlement,
     Redelivery,
+    DeadLetters,
     Headers,
     Content,
     Requests,
