@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from spa_core.testing.kit import Kit
     from spa_core.transport import Delivery, Outcome
 
+__all__ = ["Settlement"]
+
 
 class Settlement:
     """Scenarios about settlement."""
@@ -120,20 +122,6 @@ class Settlement:
             async with kit.subscribed(socket, topic, group=group) as subscription:
                 [message] = await kit.take(subscription)
         assert (applied, message.payload) == (False, b"body")
-
-    @scenario("groups", "durable", "ack")
-    async def test_settling_after_fetching_was_stopped_counts(self, kit: Kit) -> None:
-        """What was handed out before ``stop_fetching`` can be settled after it, and then does not come again."""
-        topic, group = kit.topic(), kit.unique("group")
-        async with kit.socket() as socket:
-            async with kit.subscribed(socket, topic, group=group) as subscription:
-                await kit.publish(socket, topic, b"0", b"1")
-                batch = await kit.receive(subscription, 2)
-                await subscription.stop_fetching()
-                applied = [await delivery.settle(ACK) for delivery in batch]
-            async with kit.subscribed(socket, topic, group=group) as subscription:
-                await kit.assert_silent(subscription, socket, topic)
-        assert applied == [True, True]
 
     @scenario("ack")
     async def test_a_rejected_message_is_gone(self, kit: Kit) -> None:
