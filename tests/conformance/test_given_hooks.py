@@ -1,4 +1,4 @@
-"""Scenarios about a secret, and about a place where nobody is, hold for sound transports and catch those that are not."""
+"""Scenarios about a secret, or a place where nobody is, hold for sound transports and catch those that are not."""
 
 from __future__ import annotations
 
