@@ -75,7 +75,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types with mypy and with basedpyright, both strict."""
-    install_workspace(session, "types")
+    install_workspace(session, "types", "tests")  # spa_core.testing is typed against them
     paths = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
     paths += [str(path) for path in Path("tests").glob("typing")]
     session.run("mypy", *paths)
