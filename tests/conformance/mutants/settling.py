@@ -178,7 +178,7 @@ class RetriesAtTheEnd(Mutant):
             return applied
 
 
-@caught_by("test_settling_after_fetching_was_stopped_counts")
+@caught_by("test_settling_goes_on_after_stop_fetching")
 class StopsSettlingToo(Mutant):
     """Once fetching is stopped nothing can be settled."""
 

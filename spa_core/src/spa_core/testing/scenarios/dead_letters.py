@@ -24,7 +24,7 @@ class DeadLetters:
 
     @scenario("groups", "durable", "ack")
     async def test_a_message_that_fails_for_good_is_a_dead_letter(self, kit: Kit) -> None:
-        """After its last attempt a message is in the dead-letter topic as it was, with the reason, and comes no more."""
+        """A message that fails for good is in the dead-letter topic as it was, with the reason, and comes no more."""
         sent, letters, group = kit.full_message(kit.topic()), kit.topic(), kit.unique("group")
 
         async def fail(message: SpaMessage) -> None:
