@@ -152,7 +152,7 @@ class Wildcards:
             for invalid in (f"{root}/#/flow", f"{root}/flow#", f"{root}/+flow", f"$share/group/{root}", ""):
                 with pytest.raises(TopicError):
                     await socket.subscribe(invalid)
-            await socket.subscribe(root)
+            await socket.subscribe(root, group=kit.own_group())
             await socket.publish(root, b"still usable")
             message = await anext(aiter(socket))
         assert message.payload == b"still usable"
