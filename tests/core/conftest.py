@@ -47,7 +47,7 @@ EVERYTHING = Capabilities(
     reply=True,
 )
 SOON = 100  # turns of the event loop: more than any chain of tasks here needs to wake each other
-PATIENCE = 5.0  # seconds until a test that waits for what never happens fails
+PATIENCE = 60.0  # seconds until a test that waits for what never happens fails
 
 
 class Broker:
