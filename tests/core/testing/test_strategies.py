@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -55,6 +56,7 @@ def test_every_topic_is_valid(data: st.DataObject, options: dict[str, Any]) -> N
     topic = data.draw(topics(**options))
 
     assert validate_topic(topic) == topic
+    assert not any(unicodedata.category(character) == "Cn" for character in topic), "some of these are no characters"
     assert topic.count("/") < options["max_levels"]
     assert options["unicode"] or topic.isascii()
     assert options["dollar"] or not topic.startswith("$")

@@ -263,9 +263,11 @@ def test_calls_from_elsewhere_come_before_a_judgement() -> None:
     """A call into the loop that is on its way is no deadlock, though no task can run meanwhile."""
 
     async def main() -> None:
-        called = anyio.Event()
-        trio.lowlevel.current_trio_token().run_sync_soon(called.set)
-        await called.wait()
+        for _ in range(3):
+            called = anyio.Event()
+            trio.lowlevel.current_trio_token().run_sync_soon(called.set)
+            await called.wait()
+            await anyio.sleep(1)
 
     run(main, "trio")
 

@@ -94,9 +94,7 @@ class FaultProxy:
     ) -> bool | None:
         """Close all connections and the port."""
         self._tasks.cancel_scope.cancel()
-        # Only a cancellation concerns the tasks inside; the caller's own error comes out as it is, not in a group.
-        if isinstance(exc, anyio.get_cancelled_exc_class()):
-            return await self._closing.__aexit__(exc_type, exc, traceback)
+        # The tasks inside have nothing to do with the caller's own error: it comes out as it is, not in a group.
         return await self._closing.__aexit__(None, None, None)
 
     def __repr__(self) -> str:
