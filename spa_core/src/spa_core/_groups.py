@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def sole_error(error: BaseException) -> BaseException:
-    """Return what is inside groups of one: a lone error, or a group of several; *error* itself if it is no such group."""
+    """Return what is inside groups of one: a lone error, or a group of several; *error* itself if it is no group."""
     while len(members := _members(error)) == 1:
         error = members[0]
     return error
