@@ -229,6 +229,24 @@ async def test_an_error_while_they_are_open(kind: str) -> None:
     assert recorder.notes[2:] == ["exit b", "exit a"]
 
 
+async def test_a_resource_that_raises_the_error_it_was_told_of() -> None:
+    """A manager that raises the application's own error again has not failed itself."""
+
+    class Raising:
+        async def __aenter__(self) -> None:
+            """Enter."""
+
+        async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+            if error is not None:
+                raise error
+
+    error = KeyError("mine")
+    with pytest.raises(KeyError) as caught:
+        await use({"raising": Raising()}, error)
+
+    assert caught.value is error
+
+
 async def test_an_error_while_they_are_open_and_one_on_the_way_out() -> None:
     """The failure to exit is raised, and the application's own error is not lost: it is the context."""
     error = KeyError("mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -624,6 +625,19 @@ async def test_a_handler_without_topics(broker: Broker) -> None:
     assert broker.calls == []
 
 
+async def test_a_consumer_with_a_run_of_its_own_needs_no_topics(broker: Broker) -> None:
+    """A subclass that subscribes to what it likes is not refused for listening to nothing by itself."""
+
+    class Own(ConsumerApplication):
+        async def run_async(self) -> None:
+            assert self.socket is not None
+            await self.socket.subscribe("a")
+
+    await Own(nothing, broker.provider()).start_async()
+
+    assert "subscribe a" in broker.calls
+
+
 @pytest.mark.parametrize(
     ("missing", "options"),
     [("groups", {"group": "g"}), ("fanout", {}), ("wildcards", {"topics": "plants/{plant}"})],
@@ -675,6 +689,40 @@ async def test_starting_again_after_a_failure(broker: Broker, make_app: MakeApp,
         assert run.states == ["running"]
 
     assert run.error is None
+
+
+async def test_a_runner_that_was_not_started(broker: Broker) -> None:
+    """A runner may be stopped before it runs, which does nothing."""
+    runner = Runner([ProducerApplication(nothing, broker.provider())], handle_signals=False)
+    runner.stop()
+    await runner.run()
+
+    assert runner.ending == "finished"
+
+
+async def test_running_by_hand_needs_a_socket(broker: Broker) -> None:
+    """``run_async`` is called by the runner, after ``setup``; called by hand it says what is missing."""
+    application = ConsumerApplication(nothing, broker.provider(), topics="plants/{plant}")
+    with pytest.raises(RuntimeError, match="nothing has no socket"):
+        await application.run_async()
+
+    assert [template.text for template in application.templates] == ["plants/{plant}"]
+
+
+async def test_another_provider_for_the_next_start(broker: Broker) -> None:
+    """An application can be given another provider between two starts."""
+
+    class Own(AbstractApplication):
+        async def run_async(self) -> None:
+            assert self.socket is not None
+            await self.socket.publish("a")
+
+    own = Own(nothing, broker.provider(client_id="first"))
+    await own.start_async()
+    own.use_provider(broker.provider(client_id="second"))
+    await own.start_async()
+
+    assert [message.client_id for message in broker.published] == ["first", "second"]
 
 
 async def test_starting_twice_at_once(make_app: MakeApp, launch: Launch) -> None:
@@ -736,6 +784,81 @@ async def test_asyncios_own_cancellation_from_outside(make_app: MakeApp, eventua
         await task
 
     assert task.cancelled()
+
+
+# -- signals -----------------------------------------------------------------------------------------------------------
+
+
+async def run_with_signals(app: DistributedApplication, *numbers: signal.Signals) -> None:
+    """Run an application and send this process signals, one after the other, once it runs."""
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(app.start_async)
+            while app.health().state != "running":
+                await anyio.lowlevel.checkpoint()
+            for number in numbers:
+                signal.raise_signal(number)
+                for _ in range(50):
+                    await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains(make_app: MakeApp, number: signal.Signals) -> None:
+    """The first signal ends an idle application in good order."""
+    app = make_app()
+    app.application("a")(nothing)
+    await run_with_signals(app, number)
+
+    assert app.ending == "drained"
+
+
+async def test_a_second_signal_cancels(broker: Broker, make_app: MakeApp) -> None:
+    """Handlers that do not finish are cancelled by the second signal; their messages are given back."""
+    app = make_app()
+    app.application("a")(forever)
+    app.producer()(publishing)
+    await run_with_signals(app, signal.SIGTERM, signal.SIGTERM)
+
+    assert app.ending == "forced"
+    assert (broker.settled, len(broker.given_back)) == ([], 1)
+    assert [each.state for each in app.health().applications] == ["stopped", "stopped"]
+
+
+async def publishing(socket: SpaSocket) -> None:
+    """Publish one message and stay."""
+    await socket.publish("a")
+    await anyio.sleep_forever()
+
+
+async def test_a_third_signal_gives_up_closing(make_app: MakeApp) -> None:
+    """What hangs on the way out does not keep the process: the third signal cancels that too."""
+
+    @asynccontextmanager
+    async def hanging() -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await anyio.sleep_forever()
+
+    app = make_app()
+    app.application("a", resources={"hanging": hanging})(nothing)
+    await run_with_signals(app, signal.SIGTERM, signal.SIGINT, signal.SIGTERM)
+
+    assert app.ending == "forced"
+
+
+async def test_an_event_loop_without_signals(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the event loop takes no signal handlers, as on Windows, the application runs without."""
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(anyio, "open_signal_receiver", refuse)
+    app = make_app()
+    app.producer()(nothing)
+    await app.start_async(handle_signals=True)
+
+    assert app.ending == "finished"
 
 
 # -- health ------------------------------------------------------------------------------------------------------------

@@ -686,6 +686,21 @@ async def test_an_error_reply_that_is_refused_changes_nothing(
     assert running.counts.dead_lettered == 1
 
 
+@pytest.mark.parametrize("policy", [FailurePolicy(backoff=0), DROP], ids=["dead letter", "drop"])
+async def test_giving_up_is_told(broker: Broker, bench: Benches, eventually: Eventually, policy: FailurePolicy) -> None:
+    """Whoever watches hears of a message and its last error before the message is put anywhere."""
+    told: list[tuple[str, str, int]] = []
+
+    def given_up(message: SpaMessage, error: BaseException) -> None:
+        told.append((message.topic, str(error), len(broker.published) + len(broker.settled)))
+
+    async with bench(fails, policy=policy, on_given_up=given_up) as running:
+        running.send()
+        await eventually(lambda: broker.settled)
+
+    assert told == [("in/a", "too wet", 0)]
+
+
 # -- cancellation ------------------------------------------------------------------------------------------------------
 
 
