@@ -49,11 +49,6 @@ class Resources(msgspec.Struct, frozen=True):
             (self.tasks - before.tasks) | (self.threads - before.threads) | (self.descriptors - before.descriptors)
         )
 
-    @property
-    def count(self) -> int:
-        """How many there are of all kinds together."""
-        return len(self.tasks) + len(self.threads) + len(self.descriptors)
-
 
 def _descriptors() -> list[str]:
     folder = next((each for each in _DESCRIPTORS if each.is_dir()), None)

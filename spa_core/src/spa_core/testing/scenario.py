@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from spa_core.testing._performance import is_failure, perform
+from spa_core.testing.hooks import Hooks
 from spa_core.transport import Capabilities
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ def scenario(
     hook is *alone* too, because what happens to the broker happens to all.
 
     Raises:
-        TypeError: It has no docstring, or a need names no capability.
+        TypeError: It has no docstring, a need names no capability, or there is no such hook.
     """
+    if hook is not None and not hasattr(Hooks, hook):
+        # It would be skipped for ever, whoever misspelt it.
+        raise TypeError(f"no such hook: {hook!r}")
 
     def mark(method: Method[SuiteT]) -> Method[SuiteT]:
         claim = " ".join((method.__doc__ or "").split())

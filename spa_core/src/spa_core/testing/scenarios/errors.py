@@ -93,7 +93,7 @@ class Errors(Hooks):
             assert caught.value is failure
             assert (failure.__cause__, failure.__context__) == (None, None)
 
-    @scenario(hook="make_unreachable_provider", alone=True)
+    @scenario(hook="make_unreachable_provider")
     async def test_a_broker_that_is_not_there(self, kit: Kit) -> None:
         """Opening where nothing listens raises ``ConnectError`` in time, with the driver's error as its cause."""
         provider = self.make_unreachable_provider()

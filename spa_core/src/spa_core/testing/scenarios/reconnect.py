@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Reconnect(Hooks):
     """Scenarios about lost connections."""
 
-    @scenario("reconnect", hook="cut_network", alone=True)
+    @scenario("reconnect", hook="cut_network")
     async def test_a_subscription_goes_on_after_a_cut(self, kit: Kit) -> None:
         """Whoever waits for a message waits on through a cut, and gets what the socket publishes afterwards."""
         topic = kit.topic()
@@ -43,7 +43,7 @@ class Reconnect(Hooks):
                 await _publish_surely(kit, socket, topic, b"after")
             await kit.assert_silent(subscription, socket, topic)
 
-    @scenario("reconnect", hook="cut_network", alone=True)
+    @scenario("reconnect", hook="cut_network")
     async def test_changes_of_the_connection_are_told_in_order(self, kit: Kit) -> None:
         """The listener hears of the loss with its reason, then of the new connection, each once, and of the end."""
         topic = kit.topic()
@@ -55,7 +55,7 @@ class Reconnect(Hooks):
         assert _states(kit) == ["connected", "disconnected", "connected", "closed"]
         assert kit.events[1].reason
 
-    @scenario("reconnect", "confirms>=broker", hook="cut_network", alone=True)
+    @scenario("reconnect", "confirms>=broker", hook="cut_network")
     async def test_nothing_is_accepted_while_nobody_can_have_it(self, kit: Kit) -> None:
         """During an outage ``publish`` waits or raises; what waited arrives when the network is back."""
         topic = kit.topic()
@@ -79,7 +79,7 @@ class Reconnect(Hooks):
             await _take_until(kit, subscription, {*accepted, b"after"})
         assert len(accepted) + len(refused) == 1
 
-    @scenario("reconnect", "groups", "durable", "ack", "confirms>=broker", hook="cut_network", alone=True)
+    @scenario("reconnect", "groups", "durable", "ack", "confirms>=broker", hook="cut_network")
     async def test_three_cuts_lose_nothing(self, kit: Kit) -> None:
         """Of what a publisher got accepted while the network was cut three times, everything arrives at the group."""
         topic, group = kit.topic(), kit.unique("group")
@@ -90,7 +90,7 @@ class Reconnect(Hooks):
         ):
             await _publish_through(kit, here, subscription, topic, self._cut_and_restore)
 
-    @scenario("reconnect", "groups", "durable", "ack", hook="cut_network", alone=True)
+    @scenario("reconnect", "groups", "durable", "ack", hook="cut_network")
     async def test_what_was_in_hand_is_settled_or_comes_again(self, kit: Kit) -> None:
         """A delivery made before a cut can be acknowledged after it, or says that it cannot and comes again."""
         topic, group = kit.topic(), kit.unique("group")
@@ -104,7 +104,7 @@ class Reconnect(Hooks):
             lost = {each.message.payload for each in in_hand[1:] if not await each.settle(ACK)}
             await _take_until(kit, subscription, lost | {b"after"})
 
-    @scenario("reconnect", "prefetch", "groups", "durable", "ack", hook="cut_network", alone=True)
+    @scenario("reconnect", "prefetch", "groups", "durable", "ack", hook="cut_network")
     async def test_a_cut_frees_what_was_in_hand(self, kit: Kit) -> None:
         """Deliveries that a cut has made void do not count as in hand: with a prefetch of 2 messages go on coming."""
         topic, group = kit.topic(), kit.unique("group")
@@ -122,7 +122,7 @@ class Reconnect(Hooks):
                 sent -= {each.message.payload for each in in_hand if await each.settle(ACK)}
             await _take_until(kit, subscription, sent)
 
-    @scenario("reconnect", "reply", hook="cut_network", alone=True)
+    @scenario("reconnect", "reply", hook="cut_network")
     async def test_requests_go_on_after_a_cut(self, kit: Kit) -> None:
         """A request that a cut surprises ends, by its reply or an error; later ones of the same socket are answered."""
         topic = kit.topic()
@@ -138,7 +138,7 @@ class Reconnect(Hooks):
             assert await _again(kit, ask) == b"?"
             assert socket.requests_pending == 0
 
-    @scenario("reconnect", hook="cut_network", alone=True)
+    @scenario("reconnect", hook="cut_network")
     async def test_an_application_goes_on_after_a_cut(self, kit: Kit) -> None:
         """A running application survives a cut: it neither ends nor goes deaf, and ends in good order when asked to."""
         topic = kit.topic()
@@ -159,7 +159,7 @@ class Reconnect(Hooks):
                         await handled.wait()
         assert (runner.ending, application.status) == ("drained", "stopped")
 
-    @scenario("reconnect", hook="cut_network", alone=True)
+    @scenario("reconnect", hook="cut_network")
     async def test_closing_without_a_network(self, kit: Kit) -> None:
         """A socket with a subscription closes in time while the broker cannot be reached, and leaves nothing open."""
         topic = kit.topic()
@@ -179,7 +179,7 @@ class Reconnect(Hooks):
                 await kit.until(lambda: _states(kit)[-1] == "closed", "the socket closes")
         await kit.nothing_left_since(before)
 
-    @scenario("reconnect", "persistent", "groups", "durable", "ack", hook="restart_broker", alone=True)
+    @scenario("reconnect", "persistent", "groups", "durable", "ack", hook="restart_broker")
     async def test_restarts_of_the_broker_lose_nothing(self, kit: Kit) -> None:
         """Of what a publisher got accepted while the broker was restarted, everything arrives at the group."""
         topic, group = kit.topic(), kit.unique("group")
@@ -190,7 +190,7 @@ class Reconnect(Hooks):
         ):
             await _publish_through(kit, here, subscription, topic, self.restart_broker)
 
-    @scenario("reconnect", hook="restart_broker", alone=True)
+    @scenario("reconnect", hook="restart_broker")
     async def test_a_socket_goes_on_after_a_restart(self, kit: Kit) -> None:
         """A broker that forgets everything when it restarts is told again who subscribes to what."""
         topic = kit.topic()
