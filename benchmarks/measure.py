@@ -88,7 +88,8 @@ class Result(msgspec.Struct, kw_only=True):
         p50: Median latency of a request in seconds; ``None`` without requests.
         p99: Latency in seconds that one request in a hundred exceeds; ``None`` without requests.
         growth: Bytes by which the process grew, at most; ``None`` if that was not measured.
-        ratio: How many times as fast the first variant is; ``None`` if they are not compared.
+        ratio: How many times as much processor time as the first variant it takes; ``None`` if they are not compared.
+            Not of the rates: each is one busy task, and on a shared machine a rate says how busy its neighbours are.
         missing: Why there are no figures; empty if there are.
     """
 
@@ -160,16 +161,14 @@ def _result(variant: Variant, runs: list[Run], compared: list[Run]) -> Result:
     return Result(
         variant=variant.name,
         messages=runs[0].messages,
-        rate=median(map(_rate, runs)),
-        cpu=median(run.cpu_seconds / run.messages for run in runs),
+        rate=median(run.messages / run.seconds for run in runs),
+        cpu=median(map(_cpu, runs)),
         p50=median(percentiles[49] for percentiles in timed) if timed else None,
         p99=median(percentiles[98] for percentiles in timed) if timed else None,
         growth=max((run.growth for run in runs if run.growth is not None), default=None),
-        ratio=median(_rate(ours) / _rate(theirs) for ours, theirs in zip(compared, runs, strict=True))
-        if compared
-        else None,
+        ratio=median(_cpu(run) / _cpu(ours) for ours, run in zip(compared, runs, strict=True)) if compared else None,
     )
 
 
-def _rate(run: Run) -> float:
-    return run.messages / run.seconds
+def _cpu(run: Run) -> float:
+    return run.cpu_seconds / run.messages

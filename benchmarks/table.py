@@ -39,5 +39,5 @@ def _remark(benchmark: Benchmark, result: Result) -> str:
         grown = f"{result.messages:,} messages: {result.growth / 2**10:,.0f} KiB at most after the first tenth"
         return f"{grown}; goal: {benchmark.goal}"
     if result.ratio is not None:
-        return f"SPA is {result.ratio:.1f} times as fast"
+        return f"{result.ratio:.2f} times the processor time of SPA"
     return f"goal: {benchmark.goal}" if benchmark.goal else ""
