@@ -196,6 +196,26 @@ async def test_a_plain_function_that_fails(memory: str, launch: Launch) -> None:
     assert len(made) == 2
 
 
+async def test_a_plain_function_may_stop_the_application(memory: str, launch: Launch) -> None:
+    """``stop()`` works from a plain handler, which is not on the event loop's thread; it finishes first."""
+    app = DistributedApplication(memory)
+    done: list[bool] = []
+
+    @app.application("a")
+    def handle() -> None:
+        app.stop()
+        done.append(app.health().state == "draining")
+
+    async with launch(app) as socket:
+        await socket.publish("a")
+        with anyio.fail_after(5):
+            while app.health().state != "stopped":
+                await checkpoint()
+
+    assert len(done) == 1
+    assert app.health().applications[0].counts.handled == 1
+
+
 # -- requests ----------------------------------------------------------------------------------------------------------
 
 

@@ -162,7 +162,7 @@ class DistributedApplication(Registrations):
         )
 
     def stop(self) -> None:
-        """Begin to drain, as the first signal does; called from the event loop, for example by a handler."""
+        """Begin to drain, as the first signal does; called from the event loop, or by any handler, a plain one too."""
         if self._runner is not None:
             self._runner.stop()
 

@@ -20,6 +20,7 @@ import threading
 from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
+import anyio.from_thread
 
 from spa_core._discovery.plugins import Plugins
 from spa_core._failures import described
@@ -67,6 +68,7 @@ class Runner:
         self._handle_signals = handle_signals
         self._errors: list[Exception] = []
         self._stopping: anyio.Event | None = None
+        self._thread: int
         self._opening: anyio.CancelScope
         self._supervision: anyio.CancelScope
         self._go: anyio.Event
@@ -91,6 +93,7 @@ class Runner:
                 raise RuntimeError(message)
             application.use_plugins(plugins)
             application.check()
+        self._thread = threading.get_ident()
         self._stopping = anyio.Event()
         self._opening = anyio.CancelScope()
         self._go = anyio.Event()
@@ -100,9 +103,17 @@ class Runner:
         self._raise_errors()
 
     def stop(self) -> None:
-        """Begin to drain; :meth:`run` returns when that is done. Called from the event loop; twice is once."""
-        if self._stopping is not None:
+        """
+        Begin to drain; :meth:`run` returns when that is done. Twice is once.
+
+        Called from the event loop, or by a plain handler or producer from its worker thread.
+        """
+        if self._stopping is None:
+            return
+        if threading.get_ident() == self._thread:
             self._stopping.set()
+        else:
+            anyio.from_thread.run_sync(self._stopping.set)
 
     async def _supervise(self, stopping: anyio.Event) -> None:
         ended = anyio.Event()

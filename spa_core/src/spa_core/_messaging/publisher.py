@@ -87,7 +87,7 @@ class Publisher:
         """
         if isinstance(message, str):
             message = self.message_builder.make(message, value, fields)  # type: ignore[arg-type]  # a typed dict is a dict
-        else:
+        elif fields or value is not NOTHING or type(message) is not SpaMessage:  # a call would cost every message
             check_whole(message, value, fields)
         link = self._link
         if link is None:
