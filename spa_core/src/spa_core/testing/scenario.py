@@ -80,20 +80,24 @@ def scenario(
             alone=alone or hook is not None,
             provisional=provisional,
         )
-
-        @functools.wraps(method)
-        async def run(suite: SuiteT, kit: Kit) -> None:
-            try:
-                await perform(functools.partial(method, suite), kit, alone=made.alone)
-            except BaseException as error:
-                if provisional and is_failure(error):
-                    pytest.xfail(f"provisional: {type(error).__name__}: {error}")
-                raise
-
+        run = _performing(method, made)
         setattr(run, _MARK, made)
         return run
 
     return mark
+
+
+def _performing(method: Method[SuiteT], made: Scenario) -> Method[SuiteT]:
+    @functools.wraps(method)
+    async def run(suite: SuiteT, kit: Kit) -> None:
+        try:
+            await perform(functools.partial(method, suite), kit, alone=made.alone)
+        except BaseException as error:
+            if made.provisional and is_failure(error):
+                pytest.xfail(f"provisional: {type(error).__name__}: {error}")
+            raise
+
+    return run
 
 
 def scenario_of(method: object) -> Scenario | None:
