@@ -789,12 +789,12 @@ async def test_asyncios_own_cancellation_from_outside(make_app: MakeApp, eventua
 # -- signals -----------------------------------------------------------------------------------------------------------
 
 
-async def run_with_signals(app: DistributedApplication, *numbers: signal.Signals) -> None:
-    """Run an application and send this process signals, one after the other, once it runs."""
+async def run_with_signals(app: DistributedApplication, *numbers: signal.Signals, busy: bool = False) -> None:
+    """Run an application and send this process signals, one after the other, once it runs, or even handles."""
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(app.start_async)
-            while app.health().state != "running":
+            while app.health().state != "running" or (busy and not app.health().applications[0].in_flight):
                 await anyio.lowlevel.checkpoint()
             for number in numbers:
                 signal.raise_signal(number)
@@ -817,7 +817,7 @@ async def test_a_second_signal_cancels(broker: Broker, make_app: MakeApp) -> Non
     app = make_app()
     app.application("a")(forever)
     app.producer()(publishing)
-    await run_with_signals(app, signal.SIGTERM, signal.SIGTERM)
+    await run_with_signals(app, signal.SIGTERM, signal.SIGTERM, busy=True)
 
     assert app.ending == "forced"
     assert (broker.settled, len(broker.given_back)) == ([], 1)

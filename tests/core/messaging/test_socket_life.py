@@ -29,10 +29,13 @@ async def busy(socket: SpaSocket) -> None:
     aiter(socket)
 
 
-async def use(socket: SpaSocket, body: Callable[[], Awaitable[None]]) -> None:
-    """Run the body of a ``with`` statement."""
+async def use(
+    socket: SpaSocket, body: Callable[[], Awaitable[None]], in_body: Callable[[], object] = lambda: None
+) -> None:
+    """Run the body of a ``with`` statement, and tell when it begins."""
     async with socket:
         await busy(socket)
+        in_body()
         await body()
 
 
@@ -190,11 +193,12 @@ async def test_an_error_on_closing(broker: Broker) -> None:
     assert isinstance(caught.value.__context__, KeyError)
 
 
-async def test_a_cancelled_body(broker: Broker, eventually: Eventually) -> None:
+async def test_a_cancelled_body(broker: Broker) -> None:
     """A cancellation of the body closes everything and goes on to whom it belongs."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(use, broker.provider().create_socket(), anyio.sleep_forever)
-        await eventually(lambda: broker.on("void"))
+        in_body = anyio.Event()
+        tasks.start_soon(use, broker.provider().create_socket(), anyio.sleep_forever, in_body.set)
+        await in_body.wait()
         tasks.cancel_scope.cancel()
 
     assert broker.subscriptions == []
@@ -208,11 +212,12 @@ async def test_a_timeout_around_the_body(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_task_that_is_cancelled_stays_cancelled(broker: Broker, eventually: Eventually) -> None:
+async def test_a_task_that_is_cancelled_stays_cancelled(broker: Broker) -> None:
     """``task.cancel()``, asyncio's own way, ends the task: the socket does not swallow it."""
     socket = broker.provider().create_socket()
-    task = asyncio.create_task(use(socket, anyio.sleep_forever))
-    await eventually(lambda: broker.on("void"))
+    in_body = anyio.Event()
+    task = asyncio.create_task(use(socket, anyio.sleep_forever, in_body.set))
+    await in_body.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
