@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, MutableMapping
 
     from spa_core.codecs._protocol import Codec
+    from spa_core.errors import DecodeError
     from spa_core.message import SpaMessage
 
     Decode = Callable[[SpaMessage], Any]
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["CodecRegistry"]
 
 _RAW: Final = (bytes, bytearray, memoryview)
+_ENCODED: Final[tuple[type, ...]] = (*_RAW, str, type(None))  # what no codec is asked for
 
 
 class CodecRegistry:
@@ -120,12 +122,8 @@ class CodecRegistry:
             EncodeError: *value* cannot be written in the content type.
             UnknownContentTypeError: No codec for the content type.
         """
-        if _is_raw(value):
-            return bytes(value), content_type
-        if value is None:
-            return b"", None
-        if isinstance(value, str):
-            return self._encode_text(value, content_type, topic, headers, is_key=is_key), content_type
+        if isinstance(value, _ENCODED):
+            return self._take_as_it_is(value, content_type, topic, headers, is_key=is_key)
         if content_type:
             codec = self.codec_for(content_type)
         else:
@@ -222,7 +220,13 @@ class CodecRegistry:
             codec = codecs[content_type]
             if codec is None:
                 return unknown(message)
-            return _decoded(codec, message.payload, wanted, message)
+            try:
+                # As _decoded(), without the price of a call for each message.
+                return codec.decode(message.payload, wanted, topic=message.topic, headers=message.headers, is_key=False)
+            except CodecError:
+                raise
+            except Exception as cause:
+                raise _foreign(cause, message.payload, wanted, message) from cause
 
         return decode
 
@@ -233,6 +237,13 @@ class CodecRegistry:
 
     def _refuse(self, message: SpaMessage) -> NoReturn:
         self._lookup.refuse(message.content_type or "")
+
+    def _take_as_it_is(
+        self, value: object, content_type: str | None, topic: str, headers: MutableMapping[str, str], *, is_key: bool
+    ) -> tuple[bytes, str | None]:
+        if isinstance(value, str):
+            return self._encode_text(value, content_type, topic, headers, is_key=is_key), content_type
+        return (bytes(value), content_type) if _is_raw(value) else (b"", None)
 
     def _encode_text(
         self, text: str, content_type: str | None, topic: str, headers: MutableMapping[str, str], *, is_key: bool
@@ -268,9 +279,14 @@ def _decoded(
     except CodecError:
         raise
     except Exception as cause:
-        raise decode_error(
-            cause, payload, wanted, content_type=message.content_type, topic=message.topic, is_key=is_key
-        ) from cause
+        raise _foreign(cause, payload, wanted, message, is_key=is_key) from cause
+
+
+def _foreign(
+    cause: Exception, payload: bytes, wanted: Any, message: SpaMessage, *, is_key: bool = False
+) -> DecodeError:
+    """Return the error for what a codec raised that is no error of ours."""
+    return decode_error(cause, payload, wanted, content_type=message.content_type, topic=message.topic, is_key=is_key)
 
 
 def _payload(message: SpaMessage) -> bytes:
