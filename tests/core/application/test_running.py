@@ -789,7 +789,9 @@ async def test_asyncios_own_cancellation_from_outside(make_app: MakeApp, eventua
 # -- signals -----------------------------------------------------------------------------------------------------------
 
 
-async def run_with_signals(app: DistributedApplication, *numbers: signal.Signals, busy: bool = False) -> None:
+async def run_with_signals(
+    app: DistributedApplication, *numbers: signal.Signals, busy: bool = False, turns: int = 50
+) -> None:
     """Run an application and send this process signals, one after the other, once it runs, or even handles."""
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
@@ -798,7 +800,7 @@ async def run_with_signals(app: DistributedApplication, *numbers: signal.Signals
                 await anyio.lowlevel.checkpoint()
             for number in numbers:
                 signal.raise_signal(number)
-                for _ in range(50):
+                for _ in range(turns):
                     await anyio.lowlevel.checkpoint()
 
 
@@ -822,6 +824,17 @@ async def test_a_second_signal_cancels(broker: Broker, make_app: MakeApp) -> Non
     assert app.ending == "forced"
     assert (broker.settled, len(broker.given_back)) == ([], 1)
     assert [each.state for each in app.health().applications] == ["stopped", "stopped"]
+
+
+async def test_two_signals_in_one_moment(broker: Broker, make_app: MakeApp) -> None:
+    """Two signals at once are a first and a second one, and that is how the run has ended."""
+    app = make_app()
+    app.application("a")(forever)
+    app.producer()(publishing)
+    await run_with_signals(app, signal.SIGTERM, signal.SIGINT, busy=True, turns=0)
+
+    assert app.ending == "forced"
+    assert len(broker.given_back) == 1
 
 
 async def publishing(socket: SpaSocket) -> None:
