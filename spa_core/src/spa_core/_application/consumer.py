@@ -13,6 +13,7 @@ from spa_core._delivery.dead_letters import check_pattern
 from spa_core._delivery.handling import Consumer
 from spa_core._delivery.pipeline import ORDERINGS, Pipeline
 from spa_core._delivery.policy import FailurePolicy
+from spa_core._messaging.socket import as_tuple
 from spa_core.errors import ConfigurationError
 from spa_core.topics import TopicTemplate
 from spa_core.transport import SubscriptionSpec, check_subscription
@@ -76,7 +77,7 @@ class ConsumerApplication(AbstractApplication):
         if ordering not in ORDERINGS:
             message = f"ordering of {self.name} must be one of {', '.join(ORDERINGS)}, not {ordering!r}"
             raise ConfigurationError(message)
-        self._topics = _as_tuple(topics)
+        self._topics = () if topics is None else as_tuple(topics)
         self._group = group
         self.concurrency = concurrency
         self.ordering: Ordering = ordering
@@ -187,9 +188,3 @@ class ConsumerApplication(AbstractApplication):
             return ()
         first, *others = self._templates
         return [name for name in first.names if all(name in other.names for other in others)]
-
-
-def _as_tuple(topics: str | Iterable[str] | None) -> tuple[str, ...]:
-    if topics is None:
-        return ()
-    return (topics,) if isinstance(topics, str) else tuple(topics)

@@ -109,17 +109,13 @@ class Registrations:
             "concurrency": concurrency,
             "ordering": ordering,
             "policy": policy,
-            "resources": {**(ressources or {}), **(resources or {})},
+            "resources": resources,
+            "ressources": ressources,
             "client_id": client_id,
             "client_name": client_name,
             "state": state,
         }
-
-        def register(callback: CallbackT) -> CallbackT:
-            self._register(partial(ConsumerApplication, callback, **options), socket_provider)
-            return callback
-
-        return register
+        return self._decorator(ConsumerApplication, options, socket_provider)
 
     def producer(
         self,
@@ -147,17 +143,13 @@ class Registrations:
             ConfigurationError: Another argument cannot be used.
         """
         options = {
-            "resources": {**(ressources or {}), **(resources or {})},
+            "resources": resources,
+            "ressources": ressources,
             "client_id": client_id,
             "client_name": client_name,
             "state": state,
         }
-
-        def register(callback: CallbackT) -> CallbackT:
-            self._register(partial(ProducerApplication, callback, **options), socket_provider)
-            return callback
-
-        return register
+        return self._decorator(ProducerApplication, options, socket_provider)
 
     def add_application(
         self,
@@ -198,6 +190,18 @@ class Registrations:
         self._register(
             lambda provider: ProducerApplication(async_producer_callback, provider, *args, **keywords), socket_provider
         )
+
+    def _decorator(
+        self,
+        kind: type[ConsumerApplication | ProducerApplication],
+        options: dict[str, Any],
+        provider: SocketProvider[Any] | TransportConfig | SocketConfig | Url | str | None,
+    ) -> Callable[[CallbackT], CallbackT]:
+        def register(callback: CallbackT) -> CallbackT:
+            self._register(partial(kind, callback, **options), provider)
+            return callback
+
+        return register
 
     def _register(
         self,

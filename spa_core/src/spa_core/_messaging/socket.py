@@ -138,7 +138,7 @@ class SpaSocket(Publisher):
             SocketClosedError: The socket is not open.
         """
         feeds = self._opened().feeds
-        filters = tuple(dict.fromkeys(map(validate_filter, _as_tuple(topic))))
+        filters = tuple(dict.fromkeys(map(validate_filter, as_tuple(topic))))
         if not filters:
             message = "there is no topic to subscribe to"
             raise TopicError(message, topic="", reason="none is given")
@@ -155,7 +155,7 @@ class SpaSocket(Publisher):
             SocketClosedError: The socket is not open.
         """
         feeds = self._opened().feeds
-        wanted = frozenset(_as_tuple(topic))
+        wanted = frozenset(as_tuple(topic))
         if not await feeds.remove(wanted):
             known = "; ".join(", ".join(sorted(topics)) for topics in feeds.topic_sets()) or "none"
             message = f"no subscription to exactly {', '.join(sorted(wanted))}; there are: {known}"
@@ -209,5 +209,6 @@ class SpaSocket(Publisher):
         self._iterator = None
 
 
-def _as_tuple(topics: str | Iterable[str]) -> tuple[str, ...]:
+def as_tuple(topics: str | Iterable[str]) -> tuple[str, ...]:
+    """Return topics given as one or as several: a ``str`` is one."""
     return (topics,) if isinstance(topics, str) else tuple(topics)
