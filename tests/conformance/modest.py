@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from spa_core.errors import PublishRefusedError, SubscribeError
 from spa_core.testing.wrapping import WrappedProvider
 from spa_core.transport import Retry, SettleOnce, check_subscription, message_check
 from spa_inmemory import MemoryConfig, MemorySocketProvider
@@ -39,6 +40,8 @@ class ModestProvider(WrappedProvider):
     def __init__(self, name: str, capabilities: Capabilities) -> None:
         super().__init__(MemorySocketProvider(MemoryConfig(name=name, max_payload=capabilities.max_payload)))
         self._capabilities = capabilities
+        self.topics: set[str] = set()
+        """What exists, where topics must be made before they are used."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -48,13 +51,20 @@ class ModestProvider(WrappedProvider):
     def open(self, on_connection: ConnectionListener) -> TransportSocket:
         """Make a socket."""
         kind = _BatchSocket if self.capabilities.batch_publish else _Socket
-        return kind(self.wrapped.open(on_connection), self.capabilities)
+        topics = None if self.capabilities.auto_create else self.topics
+        return kind(self.wrapped.open(on_connection), self.capabilities, topics)
 
 
 class _Socket:
-    def __init__(self, real: Any, capabilities: Capabilities) -> None:  # noqa: ANN401 - with or without batches
+    def __init__(
+        self,
+        real: Any,  # noqa: ANN401 - with or without batches
+        capabilities: Capabilities,
+        topics: set[str] | None,
+    ) -> None:
         self._real = real
         self._capabilities = capabilities
+        self._topics = topics
         self._check = message_check(capabilities, transport="modest")
 
     async def __aenter__(self) -> Self:
@@ -73,13 +83,21 @@ class _Socket:
     @asynccontextmanager
     async def subscribe(self, spec: SubscriptionSpec) -> AsyncGenerator[Subscription]:
         check_subscription(self._capabilities, spec, transport="modest")
+        if not (spec.reply or all(map(self._exists, spec.topics))):
+            raise SubscribeError("there is no such topic", topics=spec.topics)
         async with self._real.subscribe(spec) as subscription:
             yield _Subscription(subscription, self._capabilities)
 
     async def check(self) -> None:
         await self._real.check()
 
+    def _exists(self, topic: str) -> bool:
+        replies = topic.startswith(MemorySocketProvider.reply_prefix)
+        return replies or self._topics is None or "#" in topic or "+" in topic or topic in self._topics
+
     def _possible(self, message: SpaMessage) -> SpaMessage:
+        if not self._exists(message.topic):
+            raise PublishRefusedError("there is no such topic", topic=message.topic, reason="unknown topic")
         if self._check is not None:
             self._check(message)
         return message if self._capabilities.timestamp else message.replace(timestamp=None)

@@ -1,4 +1,4 @@
-"""Scenarios about a secret, or a place where nobody is, hold for sound transports and catch those that are not."""
+"""Scenarios about a secret, an empty place or a refusal hold for sound transports and catch those that are not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from told import INDISCREET, LEFT_OPEN, MISLEADING, UNTIDY, Discreet, Nowhere, TokenConfig
+from told import (
+    INDISCREET,
+    LEFT_OPEN,
+    LENIENT,
+    MISLEADING,
+    UNTIDY,
+    Discreet,
+    Nowhere,
+    Refusing,
+    TokenConfig,
+)
 
 from spa_core.testing._performance import is_failure
 from spa_core.testing.runner import run_scenario
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
 
 SECRETS = "test_secrets_are_never_shown"
 UNREACHABLE = ("test_a_broker_that_is_not_there", "test_a_broker_that_is_not_there_under_core")
+REFUSED = "test_refused_credentials"
 
 _numbers = itertools.count()
 
@@ -27,6 +38,7 @@ FAULTS: Sequence[tuple[type[SocketProvider[Any]], str]] = [
     *((broken, SECRETS) for broken in INDISCREET),
     *((broken, UNREACHABLE[0]) for broken in UNTIDY),
     *((broken, name) for broken in MISLEADING for name in UNREACHABLE),
+    *((broken, REFUSED) for broken in LENIENT),
 ]
 
 
@@ -49,6 +61,11 @@ class Suite(TransportSuite):
         kind = self.provider if issubclass(self.provider, Nowhere) else Nowhere
         return kind(MemorySocketProvider(MemoryConfig(name=f"hooks-{next(_numbers)}")))
 
+    def make_refused_provider(self) -> SocketProvider[Any]:
+        """Make the provider if it is refused."""
+        kind = self.provider if issubclass(self.provider, Refusing) else Refusing
+        return kind(MemorySocketProvider(MemoryConfig(name=f"hooks-{next(_numbers)}")))
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
@@ -65,7 +82,7 @@ def closed_afterwards() -> Iterator[None]:
         LEFT_OPEN.pop().close()
 
 
-@pytest.mark.parametrize("scenario", [SECRETS, *UNREACHABLE])
+@pytest.mark.parametrize("scenario", [SECRETS, *UNREACHABLE, REFUSED])
 def test_a_sound_transport(scenario: str, backend: str) -> None:
     """A transport that keeps its secret and says that nobody is there passes, and nothing is skipped."""
     assert run_scenario(Suite(Discreet), scenario, backend=backend) is None

@@ -26,6 +26,7 @@ ALL = MemorySocketProvider(MemoryConfig()).capabilities
 NONE = {"wildcards": "none", "retry": "none"}  # of the others False
 SCENARIOS = {
     "attempts": "test_attempts_are_declared_as_they_are",
+    "auto_create": "test_making_topics_is_declared_as_it_is",
     "batch_publish": "test_batches_are_declared_as_they_are",
     "durable": "test_durability_is_declared_as_it_is",
     "fanout": "test_fanout_is_declared_as_it_is",

@@ -21,17 +21,24 @@ class Suite(TransportSuite):
 
     __test__ = False
     capabilities: ClassVar[Capabilities]
+    topics: ClassVar[set[str]] = set()
+
+    def create_topic(self, topic: str) -> None:
+        """Make a topic."""
+        self.topics.add(topic)
 
     def make_provider(self) -> SocketProvider[Any]:
-        """Make a provider that can do so much."""
-        return ModestProvider(f"modest-{next(_numbers)}", self.capabilities)
+        """Make a provider that can do so much, whose topics are those of the suite."""
+        provider = ModestProvider(f"modest-{next(_numbers)}", self.capabilities)
+        provider.topics = self.topics
+        return provider
 
 
 class TestRadio(Suite):
     """Who listens hears, and that is all."""
 
     __test__ = True
-    capabilities = Capabilities(fanout=True, prefetch=True, restartable=True)
+    capabilities = Capabilities(auto_create=True, fanout=True, prefetch=True, restartable=True)
 
 
 class TestSessions(Suite):
@@ -57,7 +64,7 @@ class TestSessions(Suite):
 
 
 class TestLog(Suite):
-    """As Kafka has it: headers, keys and order, and neither wildcards nor a time to live."""
+    """As Kafka can be: headers, keys and order; neither wildcards nor a time to live; topics that must be made."""
 
     __test__ = True
     capabilities = Capabilities(
@@ -86,5 +93,12 @@ class TestWorkQueue(Suite):
 
     __test__ = True
     capabilities = Capabilities(
-        headers=True, groups=True, durable=True, ack="individual", retry="native", reply=True, restartable=True
+        headers=True,
+        auto_create=True,
+        groups=True,
+        durable=True,
+        ack="individual",
+        retry="native",
+        reply=True,
+        restartable=True,
     )

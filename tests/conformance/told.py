@@ -1,4 +1,4 @@
-"""Transports with a secret, and transports for a place where nobody is; all but one of each get something wrong."""
+"""Transports with a secret, for a place where nobody is, and refused; all but one of each get something wrong."""
 
 from __future__ import annotations
 
@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from spa_core import Secret
-from spa_core.errors import ConnectError, TransportError
+from spa_core.errors import AuthenticationError, ConnectError, TransportError
 from spa_core.testing.wrapping import WrappedProvider, WrappedSocket
 from spa_inmemory import MemoryConfig, MemorySocket, MemorySocketProvider
 
 if TYPE_CHECKING:
     from spa_core.transport import ConnectionListener, TransportSocket
 
-__all__ = ["INDISCREET", "LEFT_OPEN", "MISLEADING", "UNTIDY", "Discreet", "Nowhere", "TokenConfig"]
+__all__ = [
+    "INDISCREET",
+    "LEFT_OPEN",
+    "LENIENT",
+    "MISLEADING",
+    "UNTIDY",
+    "Discreet",
+    "Nowhere",
+    "Refusing",
+    "TokenConfig",
+]
 
 _logger = logging.getLogger("spa_kit_test")
 
@@ -89,6 +99,40 @@ class Nowhere(WrappedProvider):
                     raise AssertionError("somebody is there")
 
 
+class Refusing(Nowhere):
+    """Is told by its broker that the credentials are wrong."""
+
+    class Socket(WrappedSocket):
+        """Says so as a transport has to."""
+
+        async def __aenter__(self) -> Self:
+            raise AuthenticationError("the broker refused the credentials") from PermissionError("bad password")
+
+
+class TakesTheRefusalForAnOutage(Refusing):
+    """Says that trying again may help."""
+
+    class Socket(Refusing.Socket):
+        async def __aenter__(self) -> Self:
+            raise ConnectError("no connection") from PermissionError("bad password")
+
+
+class RefusesWithoutACause(Refusing):
+    """Does not say what the driver said."""
+
+    class Socket(Refusing.Socket):
+        async def __aenter__(self) -> Self:
+            raise AuthenticationError("the broker refused the credentials")
+
+
+class OpensAllTheSame(Refusing):
+    """Is open although it was refused."""
+
+    class Socket(Refusing.Socket):
+        async def __aenter__(self) -> Self:
+            return self
+
+
 class RaisesWhatItsDriverRaises(Nowhere):
     """Lets the driver's error out."""
 
@@ -134,4 +178,5 @@ class RaisesAnyError(Nowhere):
 
 INDISCREET = (LogsItsToken, DescribesItsToken, ShowsItsToken)
 UNTIDY = (ForgetsTheCause, LeavesADescriptor)
+LENIENT = (TakesTheRefusalForAnOutage, RefusesWithoutACause, OpensAllTheSame)
 MISLEADING = (RaisesWhatItsDriverRaises, SaysConnected, RaisesAnyError)

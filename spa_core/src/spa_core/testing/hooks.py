@@ -43,6 +43,18 @@ class Hooks:
         """Make a provider for an address where nothing listens, with a deadline for connecting below a second."""
         raise NotImplementedError
 
+    def make_refused_provider(self) -> SocketProvider[Any]:
+        """Make a provider for the running broker, with credentials that it refuses."""
+        raise NotImplementedError
+
+    def create_topic(self, topic: str) -> None:
+        """
+        Make a topic, for transports whose topics must exist before they are used (``auto_create`` is not declared).
+
+        Called with each topic that a scenario names; returns when the topic can be used. It may block.
+        """
+        raise NotImplementedError
+
     def make_bounded_provider(self, limit: int) -> SocketProvider[Any]:
         """
         Make a provider under which not more than *limit* messages wait for one subscription.

@@ -61,7 +61,14 @@ class Kit:
         twins: The tools of those who perform the same scenario at the same time, for stress.
     """
 
-    def __init__(self, provider: SocketProvider[Any], *, seed: int, timeout_multiplier: float = 1.0) -> None:
+    def __init__(
+        self,
+        provider: SocketProvider[Any],
+        *,
+        seed: int,
+        timeout_multiplier: float = 1.0,
+        create_topic: Callable[[str], None] | None = None,
+    ) -> None:
         self.provider = provider
         self.capabilities: Capabilities = provider.capabilities
         self.random = random.Random(seed)  # noqa: S311 - repeatable tests, not cryptography
@@ -72,6 +79,8 @@ class Kit:
         # Unique, so that what an earlier run left behind in a broker is never taken for ours.
         self._prefix = f"kit-{random.SystemRandom().getrandbits(48):012x}"
         self._numbers = itertools.count(1)
+        self._create_topic = None if self.capabilities.auto_create else create_topic
+        self._made: set[str] = set()
         # Where order is kept by key, messages without one could overtake each other, and a fence all of them.
         keyed = self.capabilities.key and self.capabilities.ordering == "key"
         self._fields: dict[str, Any] = {"key": b"kit"} if keyed else {}
@@ -81,8 +90,22 @@ class Kit:
         return f"{self._prefix}-{word}-{next(self._numbers)}"
 
     def topic(self, *levels: str) -> str:
-        """Return a topic nobody has used before, with *levels* below it."""
+        """Return a topic nobody has used before, with *levels* below it; it exists where topics must."""
+        topic = self.unmade_topic(*levels)
+        self._make_topics(topic)
+        return topic
+
+    def unmade_topic(self, *levels: str) -> str:
+        """Return the name of a topic nobody has used, or made, before."""
         return "/".join([f"{self._prefix}-{next(self._numbers)}", *levels])
+
+    def _make_topics(self, *filters: str) -> None:
+        if self._create_topic is None:
+            return
+        for topic in filters:
+            if topic not in self._made and not {"+", "#"}.intersection(topic.split("/")):
+                self._made.add(topic)
+                self._create_topic(topic)
 
     def full_message(self, topic: str, payload: bytes = b"body", **fields: Any) -> SpaMessage:
         """Make a message in which every field is set that the transport carries unchanged."""
@@ -136,12 +159,14 @@ class Kit:
         self, socket: TransportSocket, *topics: str, group: str | None = None, prefetch: int = 100
     ) -> AsyncGenerator[Subscription]:
         """Subscribe, live when entered; without a *group* the subscription gets every message."""
+        self._make_topics(*topics)
         spec = SubscriptionSpec(topics=topics, group=group or self.own_group(), prefetch=prefetch)
         async with socket.subscribe(spec) as subscription:
             yield subscription
 
     async def publish(self, socket: TransportSocket, topic: str, *payloads: bytes, **fields: Any) -> list[SpaMessage]:
         """Publish payloads one by one, with one key for all unless given another, and return the messages."""
+        self._make_topics(topic)
         fields = self._fields | fields
         messages = [SpaMessage(topic=topic, payload=payload, **fields) for payload in payloads]
         with anyio.fail_after(self.patience):
@@ -151,6 +176,7 @@ class Kit:
 
     async def publish_many(self, socket: TransportSocket, messages: Sequence[SpaMessage]) -> None:
         """Publish in one call where the transport can, else one by one."""
+        self._make_topics(*(message.topic for message in messages))
         with anyio.fail_after(self.patience):
             if self.capabilities.batch_publish and isinstance(socket, BatchPublisher):
                 await socket.publish_many(messages)
@@ -163,7 +189,9 @@ class Kit:
         deliveries: list[Delivery] = []
         with anyio.move_on_after(self.patience):
             while len(deliveries) < count:
-                deliveries += await subscription.receive_batch(count - len(deliveries))
+                batch = await subscription.receive_batch(count - len(deliveries))
+                assert batch, "receive_batch returned without a message"  # or one that is never cancelled would spin
+                deliveries += batch
         assert len(deliveries) == count, f"{len(deliveries)} of {count} messages arrived within {self.patience:g} s"
         return deliveries
 
@@ -173,6 +201,7 @@ class Kit:
         with anyio.move_on_after(self.patience):
             while len(messages) < count:
                 batch = await subscription.receive_batch(count - len(messages))
+                assert batch, "receive_batch returned without a message"
                 await self.settle(batch)
                 messages += (delivery.message for delivery in batch)
         assert len(messages) == count, f"{len(messages)} of {count} messages arrived within {self.patience:g} s"

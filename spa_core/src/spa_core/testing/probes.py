@@ -80,6 +80,13 @@ async def _travelled(kit: Kit, **fields: Any) -> SpaMessage:
     return message
 
 
+async def _auto_create(kit: Kit) -> bool:
+    topic = kit.unmade_topic()
+    async with kit.socket() as socket, _joined(socket, topic, group=kit.own_group()) as subscription:
+        await socket.publish(SpaMessage(topic=topic, payload=b"probe"))
+        return _holds_probe(await kit.receive(subscription))
+
+
 async def _ttl(kit: Kit) -> bool:
     topic, group = kit.topic(), kit.unique("group")
     async with kit.socket() as socket:
@@ -277,6 +284,7 @@ def _holds_probe(deliveries: list[Delivery]) -> bool:
 
 PROBES: Final[dict[str, Callable[[Kit], Coroutine[Any, Any, bool]]]] = {
     "attempts": _attempts,
+    "auto_create": _auto_create,
     "batch_publish": _batch_publish,
     "durable": _durable,
     "fanout": _fanout,

@@ -116,6 +116,7 @@ class TransportSuite(
             self.make_provider(),
             seed=self.seed if seed is None else seed,
             timeout_multiplier=self.timeout_multiplier * timeout_multiplier,
+            create_topic=self.create_topic if is_given(self, "create_topic") else None,
         )
 
     def reason_to_skip(self, scenario: Scenario, kit: Kit) -> str | None:

@@ -8,7 +8,14 @@ import anyio
 import pytest
 
 from spa_core import SpaMessage
-from spa_core.errors import ConnectError, EndOfSubscription, SocketClosedError, SpaError, TopicError
+from spa_core.errors import (
+    AuthenticationError,
+    ConnectError,
+    EndOfSubscription,
+    SocketClosedError,
+    SpaError,
+    TopicError,
+)
 from spa_core.testing.hooks import Hooks
 from spa_core.testing.resources import Resources
 from spa_core.testing.scenario import scenario
@@ -117,6 +124,21 @@ class Errors(Hooks):
         with pytest.raises(SocketClosedError):
             await socket.publish(kit.topic(), b"")
         assert not socket.connected
+
+    @scenario(hook="make_refused_provider")
+    async def test_refused_credentials(self, kit: Kit) -> None:
+        """Credentials that the broker refuses raise ``AuthenticationError`` in time: trying again is no use."""
+        provider = self.make_refused_provider()
+        before = Resources.now()
+        with pytest.raises(AuthenticationError) as caught:
+            async with kit.socket(provider):
+                raise AssertionError("a socket was opened with credentials that the broker refuses")
+        await kit.nothing_left_since(before)
+        error = caught.value
+        assert error.__cause__ is not None
+        assert not isinstance(error.__cause__, SpaError)
+        assert not error.retriable
+        assert [event for event in kit.events if event.state == "connected"] == []
 
 
 async def _assert_closed(calls: list[Callable[[], Awaitable[object]]]) -> None:

@@ -159,6 +159,11 @@ class Honesty:
         await _assert_honest(kit, "no_responders")
 
     @scenario()
+    async def test_making_topics_is_declared_as_it_is(self, kit: Kit) -> None:
+        """Topics work before anybody made them if and only if that is declared."""
+        await _assert_honest(kit, "auto_create")
+
+    @scenario()
     async def test_restarts_are_declared_as_they_are(self, kit: Kit) -> None:
         """A provider opens sockets again if and only if that is declared."""
         await _assert_honest(kit, "restartable")

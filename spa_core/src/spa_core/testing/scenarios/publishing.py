@@ -92,7 +92,7 @@ class Publishing:
     @scenario("auto_create")
     async def test_a_topic_need_not_exist(self, kit: Kit) -> None:
         """A topic that nobody has used or subscribed to can be published to, and used from then on."""
-        topic = kit.topic("never", "seen")
+        topic = kit.unmade_topic("never", "seen")
         async with kit.socket() as socket:
             await kit.publish(socket, topic, b"first")
             async with kit.subscribed(socket, topic) as subscription:
