@@ -76,3 +76,12 @@ def test_unknown_names_are_refused(name: str) -> None:
 
     assert refusal.value.parameter == "name"
     assert ("test_own_holds" in str(refusal.value)) == name.startswith("test")
+
+
+def test_a_scenario_says_what_gates_it() -> None:
+    """The docstring of a scenario is its claim, and names the capabilities and the hook that gate it."""
+    assert Suite.test_own_undeclared.__doc__ == "It is not for a transport without replay.\n\nGated by: replay."
+    assert Suite.test_own_provisional.__doc__ == "It is new.\n\nGated by: nothing."
+    assert str(TransportSuite.test_requests_go_on_after_a_cut.__doc__).endswith(
+        "\n\nGated by: reconnect, reply, hook cut_network."
+    )

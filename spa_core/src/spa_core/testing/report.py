@@ -116,11 +116,10 @@ def _page(report: Report) -> list[str]:
 
 def _row(result: Result) -> str:
     scenario = result.scenario
-    needs = [*scenario.needs, *([] if scenario.hook is None else [f"hook {scenario.hook}"])]
     # What a scenario needs stands in the row already; why it failed does not.
     reason = "" if result.outcome in ("held", "undeclared") or not result.reason else f": {result.reason}"
     new = ", new" if scenario.provisional and result.outcome == "held" else ""
-    cells = (scenario.claim, ", ".join(f"`{need}`" for need in needs), _WORDS[result.outcome] + new + reason)
+    cells = (scenario.claim, ", ".join(f"`{need}`" for need in scenario.gates), _WORDS[result.outcome] + new + reason)
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 

@@ -47,12 +47,17 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     alone: bool = False
     provisional: bool = False
 
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """What decides whether it is for a transport: capabilities, and the hook."""
+        return self.needs if self.hook is None else (*self.needs, f"hook {self.hook}")
+
 
 def scenario(
     *needs: str, hook: str | None = None, alone: bool = False, provisional: bool = False
 ) -> Callable[[Method[SuiteT]], Method[SuiteT]]:
     """
-    Mark a method as a scenario; its docstring is the claim, its module the group.
+    Mark a method as a scenario; its docstring is the claim, its module the group. What gates it is added to the former.
 
     A scenario that hangs, or leaves a task, a thread or a descriptor behind, fails whatever it claims. One that uses a
     hook is *alone* too, because what happens to the broker happens to all.
@@ -81,6 +86,7 @@ def scenario(
             provisional=provisional,
         )
         run = _performing(method, made)
+        run.__doc__ = f"{claim}\n\nGated by: {', '.join(made.gates) or 'nothing'}."
         setattr(run, _MARK, made)
         return run
 
