@@ -9,11 +9,12 @@ import anyio
 from mutants import base
 from mutants.base import Mutant, caught_by
 from spa_core.errors import EndOfSubscription
+from spa_core.transport import ACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spa_core.transport import Delivery
+    from spa_core.transport import Delivery, Outcome
 
 
 @caught_by("test_nothing_is_handed_out_after_stop_fetching")
@@ -46,3 +47,20 @@ class StopsAll(Mutant):
         async def stop_fetching(self) -> None:
             for subscription in tuple(self.socket._subscriptions):
                 await subscription.stop_fetching()
+
+
+@caught_by("test_what_is_retried_while_draining_goes_to_the_next_member")
+class DropsRetriesWhileDraining(Mutant):
+    """A message that is retried once fetching was stopped is gone."""
+
+    class Delivery(base.Delivery):
+        async def settle(self, outcome: Outcome) -> bool:
+            return await super().settle(ACK if self.subscription.stopping else outcome)
+
+    class Subscription(base.Subscription):
+        def prepare(self) -> None:
+            self.stopping = False
+
+        async def stop_fetching(self) -> None:
+            self.stopping = True
+            await super().stop_fetching()

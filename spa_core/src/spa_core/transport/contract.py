@@ -99,7 +99,8 @@ class Delivery(Protocol):
         Say how the delivery ended; the first call wins.
 
         Must be cheap: a transport that acknowledges over the network notes the outcome and sends acknowledgements in
-        batches. Settlement stays possible after ``stop_fetching``, until the subscription is left.
+        batches. Settlement stays possible after ``stop_fetching``, until the subscription is left. A ``Retry`` is then
+        not handed out here again: the message stays unsettled, for the group's next member or the client's next session.
 
         Returns:
             Whether this call took effect. ``False``: settled before, or the connection that delivered it has ended, so

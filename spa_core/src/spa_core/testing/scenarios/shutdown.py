@@ -11,7 +11,7 @@ from spa_core import ConsumerApplication
 from spa_core.errors import EndOfSubscription
 from spa_core.testing.parties import running
 from spa_core.testing.scenario import scenario
-from spa_core.transport import ACK
+from spa_core.transport import ACK, Retry
 
 if TYPE_CHECKING:
     from spa_core import SpaMessage
@@ -69,6 +69,23 @@ class Shutdown:
                 await kit.assert_silent(subscription, socket, topic)
         done = {delivery.message.payload for delivery in batch}
         assert (told, done | {message.payload for message in rest}) == ([True, True], {b"0", b"1", b"2", b"3"})
+
+    @scenario("groups", "durable", "ack")
+    async def test_what_is_retried_while_draining_goes_to_the_next_member(self, kit: Kit) -> None:
+        """A message that is retried after fetching was stopped is not handed out there again: the next member gets it."""
+        topic, group = kit.topic(), kit.unique("group")
+        async with kit.socket() as socket:
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                await kit.publish(socket, topic, b"again")
+                [delivery] = await kit.receive(subscription)
+                await subscription.stop_fetching()
+                await delivery.settle(Retry())
+                with pytest.raises(EndOfSubscription), anyio.fail_after(kit.patience):
+                    await subscription.receive_batch(10)
+            async with kit.subscribed(socket, topic, group=group) as subscription:
+                [message] = await kit.take(subscription)
+                await kit.assert_silent(subscription, socket, topic)
+        assert message.payload == b"again"
 
     @scenario()
     async def test_stop_fetching_concerns_one_subscription(self, kit: Kit) -> None:
