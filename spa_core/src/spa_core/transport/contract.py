@@ -100,7 +100,7 @@ class Delivery(Protocol):
 
         Must be cheap: a transport that acknowledges over the network notes the outcome and sends acknowledgements in
         batches. Settlement stays possible after ``stop_fetching``, until the subscription is left. A ``Retry`` is then
-        not handed out here again: the message stays unsettled, for the group's next member or the client's next session.
+        not handed out here again: the message stays unsettled, for the group's next member or the next session.
 
         Returns:
             Whether this call took effect. ``False``: settled before, or the connection that delivered it has ended, so

@@ -72,7 +72,7 @@ class Shutdown:
 
     @scenario("groups", "durable", "ack")
     async def test_what_is_retried_while_draining_goes_to_the_next_member(self, kit: Kit) -> None:
-        """A message that is retried after fetching was stopped is not handed out there again: the next member gets it."""
+        """What is retried after fetching was stopped is not handed out there again: the next member gets it."""
         topic, group = kit.topic(), kit.unique("group")
         async with kit.socket() as socket:
             async with kit.subscribed(socket, topic, group=group) as subscription:
