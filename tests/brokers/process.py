@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["BrokerProcess", "free_port"]
+__all__ = ["LOOPBACK", "BrokerProcess", "free_port"]
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -93,11 +93,24 @@ class BrokerProcess:
         self.stop()
         self.start()
 
+    def pause(self) -> None:
+        """Halt it with SIGSTOP: its connections stay, and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after :meth:`pause`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def _end(self, number: signal.Signals) -> None:
         process = self._process
         if process is None:
             return
         process.send_signal(number)
+        process.send_signal(signal.SIGCONT)  # one that is paused hears nothing else
         try:
             process.wait(self._patience)
         except subprocess.TimeoutExpired:

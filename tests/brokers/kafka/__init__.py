@@ -12,8 +12,9 @@ import uuid
 from pathlib import Path
 from typing import Final, Self
 
+from brokers.certificates import Certificates
 from brokers.kafka.jars import NoKafkaError, java, kafka_jars
-from brokers.kafka.settings import HOST, Certificates, Listener, server_properties
+from brokers.kafka.settings import HOST, Listener, server_properties
 from brokers.process import BrokerProcess, free_port
 
 __all__ = ["PASSWORD", "USER", "KafkaBroker", "NoKafkaError"]

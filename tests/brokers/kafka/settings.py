@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import trustme
-from cryptography.hazmat.primitives import serialization
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Certificates", "Listener", "server_properties"]
+    from brokers.certificates import Certificates
+
+__all__ = ["Listener", "server_properties"]
 
 HOST: Final = "127.0.0.1"
 
@@ -67,41 +66,6 @@ class Listener:
     protocol: str
     port: int
     advertised: int | None = None
-
-
-@dataclass(frozen=True)
-class Certificates:
-    """
-    Files in PEM: an authority, and what it has certified.
-
-    Attributes:
-        authority: The certificate to verify others with.
-        server: The broker's key and certificate, in one file as Kafka wants it.
-        client: A client's key and certificate, in one file.
-    """
-
-    authority: Path
-    server: Path
-    client: Path
-
-    @classmethod
-    def made_in(cls, folder: Path) -> Certificates:
-        """Make an authority and have it certify a broker on this machine, and a client."""
-        authority = trustme.CA()
-        made = cls(folder / "authority.pem", folder / "server.pem", folder / "client.pem")
-        authority.cert_pem.write_to_path(made.authority)
-        _write(authority.issue_cert(HOST, "localhost"), made.server)
-        _write(authority.issue_cert("client@spa.test"), made.client)
-        return made
-
-
-def _write(issued: trustme.LeafCert, path: Path) -> None:
-    # Kafka reads keys in PKCS 8 only.
-    key = serialization.load_pem_private_key(issued.private_key_pem.bytes(), password=None)
-    text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(text + b"".join(each.bytes() for each in issued.cert_chain_pems))
 
 
 def server_properties(
