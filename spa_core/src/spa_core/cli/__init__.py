@@ -14,6 +14,7 @@ from spa_core.cli._group import BuiltIn, SpaGroup
 __all__ = ["cli", "main"]
 
 BUILT_IN = {
+    "new": BuiltIn("spa_core.cli._new:new", "Make a transport, codec or application to begin with."),
     "plugins": BuiltIn("spa_core.cli._plugins:plugins", "List installed transports, codecs and plugins."),
     "pub": BuiltIn("spa_core.cli._pub:pub", "Publish messages."),
     "req": BuiltIn("spa_core.cli._req:req", "Send a request and print its reply."),
