@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.measure import Benchmark, Result
 
-_LINE = "{:11} {:34} {:>11} {:>8} {:>8} {:>8}  {}"
+_LINE = "{:24} {:34} {:>11} {:>8} {:>8} {:>8}  {}"
 
 
 def head() -> str:
@@ -40,4 +40,5 @@ def _remark(benchmark: Benchmark, result: Result) -> str:
         return f"{grown}; goal: {benchmark.goal}"
     if result.ratio is not None:
         return f"{result.ratio:.2f} times the processor time of SPA"
-    return f"goal: {benchmark.goal}" if benchmark.goal else ""
+    is_ours = not benchmark.peers or result.variant == benchmark.variants[0].name
+    return f"goal: {benchmark.goal}" if benchmark.goal and is_ours else ""
