@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote, urlencode
 
 from brokers.certificates import Certificates
-from brokers.mosquitto.program import NoMosquittoError, find_mosquitto
+from brokers.mosquitto.program import NoMosquittoError, mosquitto_command
 from brokers.mosquitto.settings import Listeners, write_settings
 from brokers.process import LOOPBACK, BrokerProcess, free_port
 
@@ -49,7 +49,7 @@ class Mosquitto:
     """
 
     def __init__(self, folder: Path, *, more: str = "") -> None:
-        program = find_mosquitto()
+        program = mosquitto_command()
         self.ports = Listeners(*(free_port() for _ in Listeners._fields))
         self.unix_path = folder / "socket"
         self.certificates = Certificates.made_in(folder)

@@ -1,8 +1,7 @@
 """
 Where Mosquitto's program is: installed, or Debian's package unpacked into a cache outside of the checkout.
 
-``python tests/brokers/mosquitto/program.py`` sees to it that there is one. Nothing is installed, no service is started,
-and no right is needed but to read the system's package lists.
+Nothing is installed and no service is started; who is not root needs no more than package lists that are there.
 """
 
 from __future__ import annotations
@@ -11,62 +10,51 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
-__all__ = ["NoMosquittoError", "fetch_mosquitto", "find_mosquitto"]
+__all__ = ["NoMosquittoError", "mosquitto_command"]
 
 _SYSTEM_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")  # not on everybody's PATH
 _WANTED: Final = "install Mosquitto 2 (on Debian: apt-get install mosquitto)"
+_PATIENCE: Final = 100  # seconds
 
 
 class NoMosquittoError(Exception):
     """Mosquitto cannot run here; the text says what to do about it."""
 
 
-def find_mosquitto() -> list[str]:
+def mosquitto_command() -> list[str]:
     """
-    Return the command that runs Mosquitto 2.
+    Return the command that runs Mosquitto 2, which is fetched if it is not there.
 
     Raises:
-        NoMosquittoError: There is none.
+        NoMosquittoError: There is none, and none can be had.
     """
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spa-tests" / "mosquitto"
     installed = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_FOLDERS]))
-    command = [installed] if installed else _unpacked_command(_cache())
-    if command is None:
-        raise NoMosquittoError(f"there is no Mosquitto: {_WANTED}, or run 'python {Path(__file__)}'")
-    text = subprocess.run([*command, "-h"], capture_output=True, text=True, check=False).stdout
-    version = re.search(r"mosquitto version ([\d.]+)", text)
+    if installed is None and not root.is_dir():
+        _fetch(root)
+    command = [installed] if installed else _unpacked_command(root)
+    version = re.search(r"mosquitto version (\S+)", _run(*command, "-h", expected=(0, 3)))
     if version is None or not version[1].startswith("2."):
-        found = version[1] if version else "no version"
-        raise NoMosquittoError(f"{command[-1]} is not Mosquitto 2, it says {found}: {_WANTED}")
+        raise NoMosquittoError(f"{command[-1]} is {version[0] if version else 'no Mosquitto'}: {_WANTED}")
     return command
 
 
-def fetch_mosquitto() -> list[str]:
-    """
-    Unpack Debian's package of Mosquitto, and what it needs that is not installed, into the cache.
-
-    Returns:
-        The command that runs it.
-
-    Raises:
-        NoMosquittoError: There is no apt here, or it cannot get the packages.
-    """
+def _fetch(root: Path) -> None:
+    """Unpack Debian's package, and what it needs that is not installed."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise NoMosquittoError(f"there is no Mosquitto, and no apt to fetch it with: {_WANTED}")
-    folder = _cache()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        downloads, root = Path(work) / "downloads", Path(work) / "root"
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent) as work:
+        downloads, unpacked = Path(work) / "downloads", Path(work) / "root"
         downloads.mkdir()
         _run("apt-get", "download", *_needed_packages(), folder=downloads)
         for package in downloads.glob("*.deb"):
-            _run("dpkg-deb", "-x", str(package), str(root))
-        _publish(root, folder)
-    return find_mosquitto()
+            _run("dpkg-deb", "-x", str(package), str(unpacked))
+        _publish(unpacked, root)
 
 
 def _needed_packages() -> list[str]:
@@ -83,49 +71,36 @@ def _needed_packages() -> list[str]:
     ]
 
 
-def _run(*command: str, folder: Path | None = None) -> str:
-    environment = {**os.environ, "LC_ALL": "C"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        text = f"there is no Mosquitto, and '{' '.join(command)}' failed"
-        raise NoMosquittoError(f"{text}: {_WANTED}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spa-tests" / "mosquitto"
-
-
-def _unpacked_command(root: Path) -> list[str] | None:
-    program = root / "usr/sbin/mosquitto"
-    if not program.is_file():
-        return None
-    libraries = sorted({str(path.parent) for path in root.rglob("*.so.*")})
-    return ["/usr/bin/env", f"LD_LIBRARY_PATH={os.pathsep.join(libraries)}", str(program)]
-
-
-def _publish(root: Path, folder: Path) -> None:
+def _publish(unpacked: Path, root: Path) -> None:
     """Let the folder appear at once and whole; another test run may have been faster."""
     try:
-        root.rename(folder)
+        unpacked.rename(root)
     except OSError:
-        if not folder.is_dir():
+        if not root.is_dir():
             raise
 
 
-def main() -> None:
-    """Say which Mosquitto there is, after fetching one if there is none."""
+def _unpacked_command(root: Path) -> list[str]:
+    libraries = sorted({str(path.parent) for path in root.rglob("*.so.*")})
+    return ["/usr/bin/env", f"LD_LIBRARY_PATH={os.pathsep.join(libraries)}", str(root / "usr/sbin/mosquitto")]
+
+
+def _run(*command: str, folder: Path | None = None, expected: tuple[int, ...] = (0,)) -> str:
+    environment = {**os.environ, "LC_ALL": "C"}
     try:
-        command = find_mosquitto()
-    except NoMosquittoError:
-        try:
-            command = fetch_mosquitto()
-        except NoMosquittoError as reason:
-            sys.exit(str(reason))
-    print(f"Mosquitto is {command[-1]}")  # noqa: T201 - it is what was asked
-
-
-if __name__ == "__main__":
-    main()
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NoMosquittoError(f"there is no Mosquitto, and {command[0]} takes too long: {_WANTED}") from error
+    if done.returncode not in expected:
+        raise NoMosquittoError(f"there is no Mosquitto, and {' '.join(command)!r} failed: {_WANTED}\n{done.stdout}")
+    return done.stdout
