@@ -11,16 +11,18 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nox
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["quickstart", "lint", "types", "imports", "tests", "docs", "build", "isolated"]
+nox.options.sessions = ["quickstart", "lint", "types", "imports", "tests", "docs", "build", "isolated", "scaffolds"]
 
 DISTRIBUTIONS = ("spa_core", "spa_inmemory", "spa_mqtt", "spa_kafka")
 COVERED = ("spa_core", "spa_inmemory")  # each by itself, so that one cannot make up for the other
 DIST = Path("dist")
+SCAFFOLDS = {"transport": "acme-bus", "codec": "vnd.acme.flow", "app": "rooms"}  # what spa new makes, and its name
 WORKSPACE = nox.project.load_toml("pyproject.toml")
 
 # Run with -I, so that nothing of the checkout can stand in for what was installed.
@@ -149,6 +151,30 @@ def isolated(session: nox.Session, distribution: str) -> None:
     for folder in Path("tests").glob(distribution.removeprefix("spa_")):
         session.install(*tools("tests"))
         session.run("pytest", str(folder), *session.posargs)
+
+
+@nox.session(reuse_venv=False, requires=["build"])
+@nox.parametrize("kind", list(SCAFFOLDS), ids=list(SCAFFOLDS))
+def scaffolds(session: nox.Session, kind: str) -> None:
+    """Let the wheel's `spa new` make a package, install that with what it declares, and prove it before any change."""
+    config = Path("pyproject.toml").resolve()
+    # Constraints, not requirements: what the package needs comes only if it declares it, and then as we have it.
+    pins = [f"{name.replace('_', '-')} @ {wheel_of(name).as_uri()}" for name in ("spa_core", "spa_inmemory")]
+    constraints = Path(session.create_tmp()).resolve() / "constraints.txt"
+    constraints.write_text("\n".join([*pins, *tools("tests")]), "utf-8")
+    session.install(str(wheel_of("spa_core")), *tools("build"))
+    with TemporaryDirectory() as folder, session.chdir(folder):  # outside of the checkout and its configuration
+        session.run("spa", "new", kind, SCAFFOLDS[kind], "--directory", ".")
+        session.install("--no-build-isolation", "--constraint", str(constraints), ".[tests]")
+        session.run("pip", "check")
+        session.run("pytest")
+        if kind == "app":
+            session.run("python", "-m", SCAFFOLDS[kind])
+            session.run("spa", "run", f"{SCAFFOLDS[kind]}.main")
+        session.install(*tools("lint"), *(tool for tool in tools("types") if tool.startswith("mypy")))
+        session.run("ruff", "check", "--config", str(config), "--config", "src = ['src']", ".")
+        session.run("ruff", "format", "--check", "--config", str(config), "--config", "src = ['src']", ".")
+        session.run("mypy", "--config-file=", "--strict", "src", "tests")
 
 
 @nox.session

@@ -77,7 +77,7 @@ def next_commands(folder: Path, paths: Iterable[PurePosixPath]) -> list[str]:
     programs = [path.parent.name for path in paths if path.name == "__main__.py"]
     return [
         *enter,
-        'python -m pip install -e ".[test]"',
+        'python -m pip install -e ".[tests]"',
         "python -m pytest",
         *(f"python -m {program}" for program in programs),
     ]
