@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from spa_core.testing.hooks import Hooks, is_given
+from spa_core.testing.proxy import FaultProxy
 from spa_core.testing.resources import Resources
 from spa_core.testing.scenario import scenario
 
@@ -49,6 +50,18 @@ async def test_a_thread_is_found_until_it_ends() -> None:
 
     assert any("the waiter" in each for each in found)
     assert Resources.now().since(before) == []
+
+
+async def test_a_proxy_that_refuses_and_accepts_leaves_nothing() -> None:
+    """A suite may put a fault proxy before its broker: its port, closed and opened on command, is not counted."""
+    async with FaultProxy("127.0.0.1", 1) as proxy:
+        before = Resources.now()
+        await proxy.refuse()
+        shut = Resources.now().since(before)
+        proxy.accept()
+        await anyio.lowlevel.checkpoint()
+
+        assert (shut, Resources.now().since(before)) == ([], [])
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not tell of descriptors")

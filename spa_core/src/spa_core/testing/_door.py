@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 import anyio
 
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 LOOPBACK: Final = "127.0.0.1"
+
+TASK: Final = "the door of a fault proxy"
+"""The name of the task that watches for newcomers."""
+
+_doors: WeakSet[Door] = WeakSet()
+
+
+def door_descriptors() -> set[int]:
+    """Return the descriptors of all doors, which change whenever one is shut."""
+    return {door.descriptor for door in _doors}
 
 
 class Door:
@@ -31,13 +42,19 @@ class Door:
         self._socket = _bound(0)
         self._watch: _Watch | None = None
         self.port: int = self._socket.getsockname()[1]
+        _doors.add(self)
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor that keeps the port; -1 once the door is removed."""
+        return self._socket.fileno()
 
     def open(self, tasks: TaskGroup) -> None:
         """Let newcomers in from now on; *tasks* is where they are watched for."""
         if self._watch is None:
             self._socket.listen()
             self._watch = _Watch()
-            tasks.start_soon(self._keep, self._watch)
+            tasks.start_soon(self._keep, self._watch, name=TASK)
 
     async def shut(self) -> None:
         """Refuse newcomers; when this returns, nobody gets in any more."""

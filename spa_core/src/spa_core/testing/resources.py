@@ -1,7 +1,8 @@
 """
 What a process has open: tasks, threads and descriptors, as a value that can be compared with an earlier one.
 
-Idle workers that an event loop keeps for later are no leak, whoever made them.
+Idle workers that an event loop keeps for later are no leak, whoever made them. Nor is the port of a fault proxy, which
+is closed and opened on command.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Final
 
 import anyio
 import msgspec
+
+from spa_core.testing import _door
 
 __all__ = ["Resources"]
 
@@ -37,8 +40,9 @@ class Resources(msgspec.Struct, frozen=True):
     def now(cls) -> Resources:
         """Look at what is open; called from the event loop."""
         threads = [thread for thread in threading.enumerate() if not thread.name.startswith(_IDLE_WORKERS)]
+        tasks = [task for task in anyio.get_running_tasks() if task.name != _door.TASK]
         return cls(
-            tasks=frozenset(f"task {task.name} ({task.id:#x})" for task in anyio.get_running_tasks()),
+            tasks=frozenset(f"task {task.name} ({task.id:#x})" for task in tasks),
             threads=frozenset(f"thread {thread.name} ({thread.ident})" for thread in threads),
             descriptors=frozenset(_descriptors()),
         )
@@ -52,7 +56,8 @@ class Resources(msgspec.Struct, frozen=True):
 
 def _descriptors() -> list[str]:
     folder = next((each for each in _DESCRIPTORS if each.is_dir()), None)
-    links = [] if folder is None else list(folder.iterdir())
+    doors = {str(number) for number in _door.door_descriptors()}
+    links = [] if folder is None else [link for link in folder.iterdir() if link.name not in doors]
     return [f"descriptor {link.name} ({target})" for link in links if (target := _target(link)) is not None]
 
 

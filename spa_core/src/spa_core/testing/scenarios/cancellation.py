@@ -89,6 +89,7 @@ class Cancellation:
         """A program cancelled at any moment while it opens, subscribes, asks or closes leaves nothing open."""
         topic = kit.topic()
         async with kit.spa_socket() as other:
+            await other.check()  # an answered call proves that whatever serves this socket has begun
             before = Resources.now()
 
             async def live() -> None:
