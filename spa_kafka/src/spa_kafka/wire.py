@@ -1,0 +1,254 @@
+"""
+How a message and a Kafka record stand for each other; pure, and no broker in sight.
+
+Payload and key are the record's value and key, untouched. The other fields travel in headers of their own, those that
+are absent in none. A header of the application keeps its name, unless it is one of ours: then ``spa-user-`` goes before
+it. What others have written is read as far as it can be, and never an error: text that is no UTF-8 is kept by Python's
+*surrogateescape*, so that it goes out again, into dead letters for example, as the bytes it came as.
+
+A record is stamped with the message's timestamp if that is less than an hour away from now. Else it travels in a header
+and the record has the time of publishing, because brokers delete by the records' timestamps (an event of last year
+would be gone at once) and refuse those in the future.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from spa_core.errors import PublishError, TopicError
+from spa_core.message import NO_HEADERS, SpaMessage
+from spa_kafka.replies import shared_topic
+from spa_kafka.topics import kafka_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["TOMBSTONE", "Record", "from_record", "to_record"]
+
+TOMBSTONE: Final = "spa-tombstone"
+"""
+The header of a message without a payload that stands for a record without a value.
+
+In a compacted topic such a record deletes its key. Publish it with this header, a key and no payload; it arrives with
+this header.
+"""
+
+CONTENT_TYPE: Final = "spa-content-type"
+CLIENT_ID: Final = "spa-client-id"
+CLIENT_NAME: Final = "spa-client-name"
+CORRELATION_ID: Final = "spa-correlation-id"
+EXPIRES: Final = "spa-expires"
+MESSAGE_ID: Final = "spa-message-id"
+REPLY_TO: Final = "spa-reply-to"
+RESPONSE_TOPIC: Final = "spa-response-topic"
+RETRY_ATTEMPTS: Final = "spa-retry-attempts"
+RETRY_DUE: Final = "spa-retry-due"
+RETRY_ORIGIN: Final = "spa-retry-origin"
+RETRY_TOPIC: Final = "spa-retry-topic"
+TIMESTAMP: Final = "spa-timestamp"
+TOPIC: Final = "spa-topic"
+
+_TEXT_FIELDS: Final = {
+    CLIENT_ID: "client_id",
+    MESSAGE_ID: "message_id",
+    CONTENT_TYPE: "content_type",
+    CLIENT_NAME: "client_name",
+    CORRELATION_ID: "correlation_id",
+    RESPONSE_TOPIC: "response_topic",
+}
+"""The headers of fields that are carried as they are."""
+
+_TEXT_ITEMS: Final = tuple(_TEXT_FIELDS.items())
+
+_FURTHER: Final = (EXPIRES, REPLY_TO, RETRY_ATTEMPTS, RETRY_DUE, RETRY_ORIGIN, RETRY_TOPIC, TIMESTAMP, TOPIC)
+_OURS: Final = frozenset({*_TEXT_FIELDS, *_FURTHER})
+_ESCAPE: Final = "spa-user-"
+_AN_HOUR: Final = 3_600_000
+_DIGITS: Final = 18  # more are no time, and Python reads no number of thousands of digits
+_ABSENT: Final = b""  # a timestamp that is none, as opposed to one that the record has
+
+
+class Record(NamedTuple):
+    """
+    What is given to Kafka.
+
+    Attributes:
+        topic: Kafka's name of the topic.
+        key: The key; ``None`` if there is none.
+        value: The value; ``None`` deletes the key in a compacted topic.
+        headers: Names and values, in order.
+        timestamp: Milliseconds since the Unix epoch.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    timestamp: int
+
+
+def to_record(message: SpaMessage, now: int) -> Record:
+    """
+    Return *message* as a record.
+
+    ``quality_of_service`` has no counterpart in Kafka and is not carried.
+
+    Args:
+        message: The message.
+        now: The time in milliseconds since the Unix epoch.
+
+    Raises:
+        TopicError: Kafka cannot store the topic.
+        PublishError: A field holds what cannot be written, or a tombstone has no key, or a payload.
+    """
+    topic = message.topic
+    headers: list[tuple[str, bytes]] = []
+    try:
+        name = shared_topic(topic)
+        if name is None:
+            name = kafka_name(topic)
+        else:
+            headers.append((TOPIC, _encoded(topic)))
+        _add_fields(headers, message, now)
+        timestamp = _stamp(headers, message.timestamp, now)
+        if message.headers:
+            headers += [(_escaped(name), _encoded(value)) for name, value in message.headers.items()]
+    except TopicError:
+        raise
+    except (OverflowError, ValueError) as cause:
+        raise PublishError(f"a field of the message on {topic!r} cannot be written: {cause}", topic=topic) from cause
+    if TOMBSTONE in message.headers:
+        _check_deletion(message)
+        return Record(name, message.key, None, headers, timestamp)
+    return Record(name, message.key, message.payload, headers, timestamp)
+
+
+def from_record(
+    topic: str,
+    *,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+    timestamp: int | None,
+    now: int,
+) -> SpaMessage:
+    """
+    Return a record as a message; never fails, whoever wrote it.
+
+    Of several headers with one name the last counts, as it does for Kafka's own clients, and one without a value is
+    empty text.
+
+    Args:
+        topic: The topic to hand the message out with: Kafka does not know how its subscriber spells it.
+        key: The record's key.
+        value: The record's value.
+        headers: The record's headers.
+        timestamp: The record's, in milliseconds since the Unix epoch; ``None`` or a negative one is none.
+        now: The time in milliseconds since the Unix epoch.
+
+    Returns:
+        The message. Its ``ttl`` is what is left of it, zero or less if it has expired and is not to be delivered.
+    """
+    ours, others = _sorted_out(headers)
+    fields: dict[str, str | None] = {"message_id": None}
+    for name, raw in ours.items():
+        field = _TEXT_FIELDS.get(name)
+        if field is not None:
+            fields[field] = _decoded(raw)
+    if REPLY_TO in ours:
+        fields.setdefault("response_topic", _decoded(ours[REPLY_TO]))
+    if value is None:
+        others.setdefault(TOMBSTONE, "")
+    return SpaMessage(
+        topic=topic,
+        payload=value or b"",
+        key=key,
+        headers=others or NO_HEADERS,
+        timestamp=_seconds(ours, timestamp),
+        ttl=_left(ours, now),
+        **fields,  # type: ignore[arg-type]  # the names of text fields
+    )
+
+
+def _add_fields(headers: list[tuple[str, bytes]], message: SpaMessage, now: int) -> None:
+    for name, field in _TEXT_ITEMS:
+        text: str | None = getattr(message, field)
+        if text is not None:
+            headers.append((name, _encoded(text)))
+    if message.response_topic is not None:
+        _add_reply_to(headers, message.response_topic)
+    if message.ttl is not None and message.ttl != math.inf:
+        headers.append((EXPIRES, b"%d" % (now + round(message.ttl * 1000))))
+
+
+def _add_reply_to(headers: list[tuple[str, bytes]], response_topic: str) -> None:
+    """Name the topic in Kafka's words too, for responders that know no others."""
+    try:
+        name = shared_topic(response_topic) or kafka_name(response_topic)
+    except TopicError:  # of another broker, maybe; who asks for the answer there knows
+        return
+    if name != response_topic:
+        headers.append((REPLY_TO, name.encode()))
+
+
+def _stamp(headers: list[tuple[str, bytes]], seconds: float | None, now: int) -> int:
+    """Return the record's timestamp; add the message's own where that is another."""
+    if seconds is None:
+        headers.append((TIMESTAMP, _ABSENT))
+        return now
+    milliseconds = round(seconds * 1000)
+    if abs(milliseconds - now) < _AN_HOUR:
+        return milliseconds
+    headers.append((TIMESTAMP, b"%d" % milliseconds))
+    return now
+
+
+def _check_deletion(message: SpaMessage) -> None:
+    """Refuse a tombstone that has no key to delete, or a payload that would be lost."""
+    if message.key is None or message.payload:
+        fault = "has no key" if message.key is None else f"has a payload of {len(message.payload)} bytes"
+        text = f"the message on {message.topic!r} is to delete a key and {fault}"
+        raise PublishError(text, topic=message.topic, hint=f"With the header {TOMBSTONE!r} give a key and no payload")
+
+
+def _sorted_out(headers: Iterable[tuple[str, bytes | None]]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the headers that are ours, and those of the application by the names it gave them."""
+    ours: dict[str, bytes] = {}
+    others: dict[str, str] = {}
+    for name, value in headers:
+        if name in _OURS:
+            ours[name] = value or b""
+        else:
+            others[name.removeprefix(_ESCAPE)] = _decoded(value or b"")
+    return ours, others
+
+
+def _seconds(ours: Mapping[str, bytes], timestamp: int | None) -> float | None:
+    if TIMESTAMP in ours:
+        own = _whole(ours[TIMESTAMP])
+        return None if own is None else own / 1000
+    return None if timestamp is None or timestamp < 0 else timestamp / 1000
+
+
+def _left(ours: Mapping[str, bytes], now: int) -> float | None:
+    expires = _whole(ours.get(EXPIRES, b""))
+    return None if expires is None else (expires - now) / 1000
+
+
+def _whole(text: bytes) -> int | None:
+    """Return the number that one of our headers says; others may have written anything."""
+    digits = text.removeprefix(b"-")
+    return int(text) if digits.isdigit() and len(digits) <= _DIGITS else None
+
+
+def _escaped(name: str) -> str:
+    return _ESCAPE + name if name in _OURS or name.startswith(_ESCAPE) else name
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
