@@ -17,7 +17,18 @@ import nox
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["quickstart", "lint", "types", "imports", "tests", "docs", "build", "isolated", "scaffolds"]
+nox.options.sessions = [
+    "quickstart",
+    "lint",
+    "types",
+    "imports",
+    "tests",
+    "docs",
+    "build",
+    "isolated",
+    "scaffolds",
+    "acme",
+]
 
 DISTRIBUTIONS = ("spa_core", "spa_inmemory", "spa_mqtt", "spa_kafka")
 COVERED = ("spa_core", "spa_inmemory")  # each by itself, so that one cannot make up for the other
@@ -175,6 +186,23 @@ def scaffolds(session: nox.Session, kind: str) -> None:
         session.run("ruff", "check", "--config", str(config), "--config", "src = ['src']", ".")
         session.run("ruff", "format", "--check", "--config", str(config), "--config", "src = ['src']", ".")
         session.run("mypy", "--config-file=", "--strict", "src", "tests")
+
+
+@nox.session(reuse_venv=False, requires=["build"])
+def acme(session: nox.Session) -> None:
+    """Build the example of a third party's transport, install it as a wheel beside core's, and let the kit prove it."""
+    example, made = Path("examples/acme_transport"), Path(session.create_tmp()).resolve()
+    session.install(*tools("build", "tests"))
+    shutil.rmtree(made / "wheels", ignore_errors=True)
+    session.run("pyproject-build", "--no-isolation", "--wheel", "--outdir", str(made / "wheels"), str(example))
+    (wheel,) = (made / "wheels").glob("*.whl")
+    session.install(f"spa-core[testing] @ {wheel_of('spa_core').as_uri()}", str(wheel))
+    session.run("pip", "check")
+    with TemporaryDirectory() as folder:  # outside of the checkout and its configuration
+        shutil.copytree(example / "tests", folder, dirs_exist_ok=True)
+        with session.chdir(folder):
+            session.run("spa", "plugins", "--load")
+            session.run("pytest", "-W", "error", "-p", "no:cacheprovider", *session.posargs)
 
 
 @nox.session
