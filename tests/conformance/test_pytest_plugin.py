@@ -115,6 +115,14 @@ def test_a_report_tells_every_outcome(run: Callable[..., pytest.RunResult], tmp_
     }
 
 
+def test_a_report_calls_the_transport_what_the_suite_says(run: Callable[..., pytest.RunResult], tmp_path: Path) -> None:
+    """A suite whose provider is described differently in each run gives a name for reports."""
+    run(f'subject = "a broker on a random port"\n{HOLDS}', f"--spa-report={tmp_path / 'plant.json'}")
+    [report] = read_reports(tmp_path / "plant.json")
+
+    assert report.transport == "a broker on a random port"
+
+
 def test_a_report_is_a_page(run: Callable[..., pytest.RunResult], tmp_path: Path) -> None:
     """A path that ends in .md gets a table of the guarantees, beside the JSON of another path; the run names both."""
     page, data = tmp_path / "new" / "plant.md", tmp_path / "plant.json"

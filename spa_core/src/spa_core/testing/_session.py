@@ -40,7 +40,7 @@ def _kits(suite: TransportSuite, config: pytest.Config) -> list[Kit]:
 
 def _skip_unless_meant_for(suite: TransportSuite, scenario: Scenario, kit: Kit, item: pytest.Item) -> None:
     undeclared = missing_capability(kit.capabilities, scenario.needs) is not None
-    transport = kit.provider.describe()
+    transport = kit.provider.describe() if suite.subject is None else suite.subject
     attach(item, TransportNote(transport=transport, capabilities=kit.capabilities, undeclared=undeclared))
     reason = suite.reason_to_skip(scenario, kit)
     if reason is not None:

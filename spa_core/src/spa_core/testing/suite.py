@@ -84,10 +84,13 @@ class TransportSuite(
                     return AcmeSocketProvider(AcmeConfig(port=7000))
 
     Attributes:
+        subject: What reports call the transport; ``None`` is the provider's description, which for a broker on a
+            random port is another one in each run.
         seed: Seeds what is random in scenarios.
         timeout_multiplier: For slow brokers and machines.
     """
 
+    subject: ClassVar[str | None] = None
     seed: ClassVar[int] = 0
     timeout_multiplier: ClassVar[float] = 1.0
     pytestmark: ClassVar[list[pytest.MarkDecorator]] = [pytest.mark.anyio]
