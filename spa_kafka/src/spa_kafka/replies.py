@@ -25,11 +25,12 @@ from spa_kafka.topics import levels_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["REPLY_PREFIX", "is_own_topic", "own_topic", "reply_address", "shared_topic"]
+__all__ = ["REPLY_PREFIX", "is_own_topic", "is_reply_topic", "own_topic", "reply_address", "shared_topic"]
 
 REPLY_PREFIX: Final = "spa/reply"
 """First levels of all addresses; the same in every process, so that each knows the addresses of others."""
 
+_MARK: Final = "spa.reply."
 _ADDRESS: Final = re.compile(r"(spa/reply/[0-9a-zA-Z_-]+)/([^/]+)")
 _OWN_TOPIC: Final = re.compile(r"(spa\.reply\.[0-9a-zA-Z_-]+)\.([0-9a-zA-Z_-]+)")
 
@@ -65,6 +66,11 @@ def is_own_topic(name: str, shared: str) -> bool:
     """Return whether Kafka's *name* is that of a topic for one reply to the socket whose replies share *shared*."""
     found = _OWN_TOPIC.fullmatch(name)
     return found is not None and found[1] == shared
+
+
+def is_reply_topic(name: str) -> bool:
+    """Return whether Kafka's *name* is that of any socket's topic for replies, which only that socket makes."""
+    return name.startswith(_MARK)
 
 
 def reply_address(name: str, headers: Mapping[str, bytes | None]) -> str:
