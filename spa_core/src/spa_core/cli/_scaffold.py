@@ -45,7 +45,7 @@ def _walk(folder: Traversable, place: PurePosixPath) -> Iterator[tuple[PurePosix
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _walk(entry, place / entry.name)
-        elif entry.name.endswith(_SUFFIX):
+        else:
             yield place / entry.name, entry.read_text("utf-8")
 
 
