@@ -33,13 +33,13 @@ def mosquitto() -> int:
 
     It sends small packets at once and holds no message back: a client is measured, not the broker's limits.
     """
-    from brokers.mosquitto.program import find_mosquitto  # noqa: PLC0415 - only where a broker is needed
+    from brokers.mosquitto.program import mosquitto_command  # noqa: PLC0415 - only where a broker is needed
     from brokers.process import BrokerProcess, free_port  # noqa: PLC0415
 
     port, folder = free_port(), _folder()
     settings = folder / "mosquitto.conf"
     settings.write_text(_SETTINGS.format(port=port), "utf-8")
-    broker = BrokerProcess([*find_mosquitto(), "-c", str(settings)], ports=[port], log=folder / "mosquitto.log")
+    broker = BrokerProcess([*mosquitto_command(), "-c", str(settings)], ports=[port], log=folder / "mosquitto.log")
     broker.start()
     atexit.register(broker.kill)
     return port
@@ -47,7 +47,7 @@ def mosquitto() -> int:
 
 def no_mosquitto() -> str:
     """Return why there is no Mosquitto; empty if there is."""
-    return _reason("brokers.mosquitto.program", "find_mosquitto")
+    return _reason("brokers.mosquitto.program", "mosquitto_command")
 
 
 @functools.cache

@@ -18,6 +18,12 @@ class Reading(msgspec.Struct):
     flow: float
 
 
+class NotedReading(Reading):
+    """A measured value with a note, which fills it up to any size."""
+
+    note: str
+
+
 @dataclass
 class PlainReading:
     """The same for peers that do not know msgspec."""
@@ -25,6 +31,13 @@ class PlainReading:
     plant: str
     time: int
     flow: float
+
+
+@dataclass
+class PlainNotedReading(PlainReading):
+    """The same with a note."""
+
+    note: str
 
 
 def reading(number: int) -> Reading:
@@ -40,3 +53,9 @@ def plain(number: int) -> PlainReading:
 def as_dict(number: int) -> dict[str, Any]:
     """Return the reading of a number as a dict."""
     return {"plant": "north", "time": 1_647_770_400 + number, "flow": 100.0 + number % 100 / 10}
+
+
+def json_of_size(size: int) -> bytes:
+    """Return a noted reading in JSON of exactly *size* bytes."""
+    bare = msgspec.json.encode(NotedReading("north", 1_647_770_400, 100.6, ""))
+    return msgspec.json.encode(NotedReading("north", 1_647_770_400, 100.6, "x" * (size - len(bare))))

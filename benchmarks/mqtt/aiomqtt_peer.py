@@ -9,10 +9,12 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from benchmarks.at_once import all_at_once
 from benchmarks.brokers import HOST, mosquitto
 from benchmarks.measure import Run, Stopwatch
-from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS, TOPIC, Case, all_at_once, payload
+from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS, Case
 from benchmarks.mqtt.load import Load, Responder
+from benchmarks.reading import TOPIC, json_of_size
 
 NODELAY = [(6, 1, 1)]
 """IPPROTO_TCP, TCP_NODELAY, on: without it every round trip takes 40 ms more."""
@@ -60,7 +62,7 @@ def subscribe(case: Case, messages: int) -> Run:
 
 def publish(case: Case, messages: int) -> Run:
     """Publish."""
-    watch, body = Stopwatch(), payload(case.size)
+    watch, body = Stopwatch(), json_of_size(case.size)
 
     async def main() -> None:
         async with client() as connected:
@@ -78,7 +80,7 @@ def publish(case: Case, messages: int) -> Run:
 
 def request(case: Case, messages: int) -> Run:
     """Ask over one long-lived response topic, with what it takes to tell the answers apart written by hand."""
-    watch, body, numbers = Stopwatch(), payload(case.size), itertools.count(1)
+    watch, body, numbers = Stopwatch(), json_of_size(case.size), itertools.count(1)
     waiting: dict[bytes, asyncio.Future[bytes]] = {}
 
     async def main() -> list[float]:

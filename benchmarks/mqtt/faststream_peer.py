@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from faststream.mqtt import MQTTBroker, QoS
 
+from benchmarks.at_once import all_at_once
 from benchmarks.brokers import HOST, mosquitto
 from benchmarks.measure import Run, Stopwatch
-from benchmarks.mqtt.case import HEADERS, QUESTIONS, TOPIC, Case, all_at_once, payload
+from benchmarks.mqtt.case import HEADERS, QUESTIONS, Case
 from benchmarks.mqtt.load import Load, Responder
-
-
-@dataclass
-class PlainReading:
-    """What the payload means, as a type that it knows."""
-
-    plant: str
-    time: int
-    flow: float
-    note: str
+from benchmarks.reading import TOPIC, PlainNotedReading, json_of_size
 
 
 def broker() -> MQTTBroker:
@@ -36,7 +27,7 @@ def subscribe(case: Case, messages: int) -> Run:
         connected, done = broker(), asyncio.Event()
 
         @connected.subscriber(TOPIC, qos=QoS(case.qos))
-        async def handle(reading: PlainReading) -> None:  # noqa: ARG001 - decoding it is the work
+        async def handle(reading: PlainNotedReading) -> None:  # noqa: ARG001 - decoding it is the work
             if load.handled():
                 watch.stop()
                 done.set()
@@ -54,7 +45,7 @@ def subscribe(case: Case, messages: int) -> Run:
 
 def publish(case: Case, messages: int) -> Run:
     """Publish text, since it gives bytes no content type."""
-    watch, body = Stopwatch(), payload(case.size).decode()
+    watch, body = Stopwatch(), json_of_size(case.size).decode()
 
     async def main() -> None:
         async with broker() as connected:
@@ -72,7 +63,7 @@ def publish(case: Case, messages: int) -> Run:
 
 def request(case: Case, messages: int) -> Run:
     """Ask; it subscribes and unsubscribes for each request."""
-    watch, body = Stopwatch(), payload(case.size).decode()
+    watch, body = Stopwatch(), json_of_size(case.size).decode()
 
     async def main() -> list[float]:
         async with broker() as connected:

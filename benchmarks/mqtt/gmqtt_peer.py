@@ -9,10 +9,12 @@ from typing import Any
 import gmqtt
 from gmqtt.storage import PersistentStorage
 
+from benchmarks.at_once import all_at_once
 from benchmarks.brokers import HOST, mosquitto
 from benchmarks.measure import Run, Stopwatch
-from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS, TOPIC, Case, all_at_once, payload
+from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS, Case
 from benchmarks.mqtt.load import Load, Responder
+from benchmarks.reading import TOPIC, json_of_size
 
 PROPERTIES: dict[str, Any] = {"content_type": CONTENT_TYPE, "user_property": list(HEADERS.items())}
 
@@ -60,7 +62,7 @@ def subscribe(case: Case, messages: int) -> Run:
 
 def publish(case: Case, messages: int) -> Run:
     """Publish as many as are at once and wait until all of them are confirmed, which is all that it tells."""
-    watch, body, storage = Stopwatch(), payload(case.size), PersistentStorage()
+    watch, body, storage = Stopwatch(), json_of_size(case.size), PersistentStorage()
 
     async def main() -> None:
         connected = client(storage)
@@ -79,7 +81,7 @@ def publish(case: Case, messages: int) -> Run:
 
 def request(case: Case, messages: int) -> Run:
     """Ask over one long-lived response topic, with what it takes to tell the answers apart written by hand."""
-    watch, body, numbers = Stopwatch(), payload(case.size), itertools.count(1)
+    watch, body, numbers = Stopwatch(), json_of_size(case.size), itertools.count(1)
     waiting: dict[bytes, asyncio.Future[None]] = {}
 
     async def main() -> list[float]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.brokers import HOST, mosquitto
 from benchmarks.mqtt import packets
-from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS, TOPIC, payload
+from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS
+from benchmarks.process import OtherSide, ready
+from benchmarks.reading import TOPIC, json_of_size
 
 if TYPE_CHECKING:
     from benchmarks.mqtt.case import Case
@@ -25,13 +25,12 @@ GRANT: Final = 500
 """Messages that one byte on its standard input allows."""
 
 GRANTS_AHEAD: Final = 4
-_READY: Final = b"ready\n"
 _CHUNK: Final = 100
 
 
-class Load:
+class Load(OtherSide):
     """
-    A process that publishes; a context manager.
+    A process that publishes.
 
     Args:
         case: What it publishes.
@@ -39,55 +38,26 @@ class Load:
     """
 
     def __init__(self, case: Case, messages: int) -> None:
-        self._process = _start("publish", str(case.qos), str(case.size), str(messages))
+        super().__init__("mqtt.load", mosquitto(), "publish", case.qos, case.size, messages)
         self._left = messages
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _end(self._process)
 
     def begin(self) -> None:
         """Let it send the first messages."""
-        self._allow(GRANTS_AHEAD)
+        self.tell(b"+" * GRANTS_AHEAD)
 
     def handled(self) -> bool:
         """Note that the client has handled one more message; return whether it was the last."""
         self._left -= 1
         if not self._left % GRANT:
-            self._allow(1)
+            self.tell(b"+")
         return not self._left
 
-    def _allow(self, grants: int) -> None:
-        if self._process.stdin is not None and self._process.poll() is None:
-            os.write(self._process.stdin.fileno(), b"+" * grants)
 
+class Responder(OtherSide):
+    """A process that answers every question with its own payload."""
 
-class Responder:
-    """A process that answers every question with its own payload; a context manager."""
-
-    def __enter__(self) -> Self:
-        self._process = _start("answer")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _end(self._process)
-
-
-def _start(*arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", __name__, str(mosquitto()), *arguments]
-    process = subprocess.Popen(  # noqa: S603 - our own
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, cwd=Path(__file__).parents[2]
-    )
-    if process.stdout is None or process.stdout.read(len(_READY)) != _READY:
-        raise RuntimeError("the process that makes the load did not start")
-    return process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.communicate()
+    def __init__(self) -> None:
+        super().__init__("mqtt.load", mosquitto(), "answer")
 
 
 def main() -> None:
@@ -102,9 +72,9 @@ def main() -> None:
 
 def _publish(connection: socket.socket, qos: int, size: int, messages: int) -> None:
     threading.Thread(target=_read_away, args=[connection], daemon=True).start()
-    before, after = packets.publish(TOPIC, payload(size), qos, packets.content_properties(CONTENT_TYPE, HEADERS))
+    before, after = packets.publish(TOPIC, json_of_size(size), qos, packets.content_properties(CONTENT_TYPE, HEADERS))
     identifiers = [number.to_bytes(2) for number in range(1, 65_001)] if qos else [b""] * 65_000
-    os.write(1, _READY)
+    ready()
     sent = allowed = 0
     while sent < messages:
         if sent == allowed:
@@ -132,7 +102,7 @@ def _answer(connection: socket.socket) -> None:
         answers: list[bytes] = []
         for first, body in packets.packets(buffer):
             if first >> 4 == packets.SUBACK:
-                os.write(1, _READY)
+                ready()
             if first >> 4 == packets.PUBLISH:
                 number = number % 65_000 + 1
                 answers += _answer_to(first, body, number)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from benchmarks.at_once import all_at_once
 from benchmarks.brokers import HOST, mosquitto
 from benchmarks.measure import Run, Stopwatch
-from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS, TOPIC, Case, Reading, all_at_once, payload
+from benchmarks.mqtt.case import CONTENT_TYPE, HEADERS, QUESTIONS, Case
 from benchmarks.mqtt.load import Load, Responder
+from benchmarks.reading import TOPIC, NotedReading, json_of_size
 from spa_core import DistributedApplication, SocketProviderFactory, SpaMessage, SpaSocket
 from spa_core.transport import ACK, SubscriptionSpec
 
@@ -30,7 +32,7 @@ def subscribe(case: Case, options: str, messages: int) -> Run:
     with Load(case, messages) as load:
 
         @app.application(TOPIC)
-        async def handle(reading: Reading) -> None:  # noqa: ARG001 - decoding it is the work
+        async def handle(reading: NotedReading) -> None:  # noqa: ARG001 - decoding it is the work
             if load.handled():
                 watch.stop()
                 app.stop()
@@ -73,7 +75,7 @@ def subscribe_transport(case: Case, options: str, messages: int) -> Run:
 
 def publish(case: Case, options: str, messages: int) -> Run:
     """Publish."""
-    body = payload(case.size)
+    body = json_of_size(case.size)
 
     async def one(socket: SpaSocket) -> None:
         await socket.publish(TOPIC, body, content_type=CONTENT_TYPE, headers=HEADERS)
@@ -84,7 +86,7 @@ def publish(case: Case, options: str, messages: int) -> Run:
 
 def request(case: Case, options: str, messages: int) -> Run:
     """Ask."""
-    body = payload(case.size)
+    body = json_of_size(case.size)
 
     async def one(socket: SpaSocket) -> None:
         await socket.request(QUESTIONS, body, content_type=CONTENT_TYPE, headers=HEADERS)
