@@ -42,6 +42,13 @@ def mortal_mosquitto() -> Iterator[Mosquitto]:
         yield broker
 
 
+@pytest.fixture(scope="class")
+def suite_mosquitto() -> Iterator[Mosquitto]:
+    """A Mosquitto that the tests of one class restart, one after the other."""
+    with _running() as broker:
+        yield broker
+
+
 @pytest.fixture
 def make_mosquitto() -> Iterator[Callable[..., Mosquitto]]:
     """Starts Mosquittos that no other test uses, with further lines of settings."""
