@@ -186,6 +186,27 @@ async def test_node_asks(app: DistributedApplication, node: SpaSocket, written: 
     assert len(replies[0]) == len(json.loads(written))
 
 
+async def test_node_hears_no_error(app: DistributedApplication, node: SpaSocket) -> None:
+    """A deployed node would take an error for its answer, so none is sent; its next question is answered."""
+    replies: list[str] = []
+
+    @app.application(TOPIC, policy=FailurePolicy(attempts=1))
+    async def responder(message: SpaMessage) -> str:
+        if message.client_name == "sensor":
+            raise LookupError("no such plant")
+        return "fine"
+
+    async def act() -> None:
+        await node.subscribe("plants/north/flow/request/c1")
+        await node.publish(TOPIC, WRITTEN_BY_0_4)
+        await node.publish(TOPIC, WRITTEN_BY_0_4.replace(b"sensor", b"gauge"))
+        replies.append(json.loads((await anext(aiter(node))).payload)["Payload"])
+
+    await alongside(app, act)
+
+    assert replies == ["fine"]
+
+
 async def test_node_is_asked(app: DistributedApplication, node: SpaSocket) -> None:
     """A deployed node that answers to ``ResponseTopic``, and knows of no correlation id, is understood."""
     await node.subscribe(TOPIC)

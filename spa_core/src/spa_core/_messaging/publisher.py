@@ -186,10 +186,12 @@ class Publisher:
         """
         Answer a request with an error, which its sender sees as ``RemoteError``; only name and text travel.
 
-        Does nothing if the message asks for no reply, or on a transport without headers, where an error could not be
-        told from an answer.
+        Does nothing if the message asks for no reply, or where an error could not be told from an answer: on a
+        transport without headers, and towards a node of the origin, which reads none.
         """
-        if request.response_topic is not None and self._provider.capabilities.headers:
+        # Requests of SPA always carry a correlation id beside the envelope, those of the origin's nodes never do.
+        from_origin = self._provider.envelope is not None and request.correlation_id is None
+        if request.response_topic is not None and self._provider.capabilities.headers and not from_origin:
             headers = {ERROR_HEADER: type(error).__name__}
             await self.reply(request, words(error), content_type="text/plain", headers=headers)
 
