@@ -1,0 +1,100 @@
+"""
+The sessions that this process has at brokers: their names, each used once at a time, and what is known of them; no I/O.
+
+A broker knows a session by its client id and takes it from whoever had it before: two of ours must never ask for one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from spa_core.transport import SubscriptionSpec
+    from spa_mqtt.config import MqttConfig
+
+__all__ = ["Session", "claim_publisher", "claim_subscription", "release"]
+
+_REMEMBERED: Final = 256
+
+
+class Session:
+    """
+    One session.
+
+    Attributes:
+        name: Its client id.
+        is_kept: Whether it outlives its subscription.
+        is_known: Whether we know all that was ever handed out of it.
+    """
+
+    def __init__(self, key: tuple[str, str], *, is_kept: bool) -> None:
+        self.key = key
+        self.name = key[1]
+        self.is_kept = is_kept
+        self.is_known = False
+        self._attempts: dict[int, int] = {}
+
+    def attempt(self, mid: int, *, dup: bool) -> int:
+        """Return which attempt the delivery of a message that came is: the first, unless it was handed out before."""
+        if not dup:
+            self._attempts.pop(mid, None)
+            return 1
+        return self._attempts.get(mid, 0 if self.is_known else 1) + 1
+
+    def handed_out(self, mid: int, attempt: int) -> None:
+        """Note an attempt; what was acknowledged is remembered for a while, because the broker may not know of it."""
+        attempts = self._attempts
+        attempts.pop(mid, None)
+        attempts[mid] = attempt
+        if len(attempts) > _REMEMBERED:
+            del attempts[next(iter(attempts))]
+
+    def begins_anew(self) -> None:
+        """Note that the broker knows nothing of the session, so that whatever comes of it is new."""
+        self._attempts.clear()
+        self.is_known = True
+
+
+_in_use: dict[tuple[str, str], Session] = {}
+_kept: dict[tuple[str, str], Session] = {}
+
+
+def claim_publisher(config: MqttConfig) -> Session:
+    """Return the session of a socket's own connection: the configured client id, or a random one."""
+    return _claim(config, config.client_id or _random(), is_kept=False)
+
+
+def claim_subscription(config: MqttConfig, spec: SubscriptionSpec) -> Session:
+    """
+    Return the session of a subscription: with a configured client id one that the same subscription finds again.
+
+    Several members of a group in one process have one each, told apart by number.
+    """
+    if config.client_id is None:
+        return _claim(config, _random(), is_kept=False)
+    asked = "\0".join([spec.group or "", *sorted(spec.topics)])
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
+    return _claim(config, f"{config.client_id}-{digest}", is_kept=config.is_persistent and spec.group is not None)
+
+
+def release(session: Session) -> None:
+    """Let the name be used again."""
+    if _in_use.pop(session.key, None) is not None and session.is_kept:
+        _kept[session.key] = session
+
+
+def _claim(config: MqttConfig, base: str, *, is_kept: bool) -> Session:
+    broker = config.unix_path or ",".join(map(str, config.addresses))
+    for number in itertools.count(1):
+        key = broker, base if number == 1 else f"{base}-{number}"
+        if key not in _in_use:
+            _in_use[key] = session = _kept.pop(key, None) or Session(key, is_kept=is_kept)
+            return session
+    raise AssertionError  # there is always another number
+
+
+def _random() -> str:
+    return f"spa-{os.urandom(8).hex()}"

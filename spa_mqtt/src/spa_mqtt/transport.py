@@ -1,0 +1,289 @@
+"""
+The provider and the sockets of the MQTT transport: which connections there are, and what is told of them.
+
+A socket has one connection to publish and to be answered on, and each of its subscriptions one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from spa_core import SocketProvider
+from spa_core.errors import ConnectError, DisconnectedError, SocketClosedError
+from spa_core.transport import Capabilities, ConnectionEvent
+from spa_mqtt.config import MqttConfig
+from spa_mqtt.link import Link
+from spa_mqtt.publishing import Publisher
+from spa_mqtt.replies import Replies, ReplySubscription
+from spa_mqtt.sessions import claim_publisher, release
+from spa_mqtt.subscription import MqttSubscription
+from spa_mqtt.tls import tls_context
+from spa_mqtt.wire import LARGEST_PAYLOAD
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from spa_core.message import SpaMessage
+    from spa_core.transport import ConnectionListener, SubscriptionSpec
+    from spa_core.transport import Subscription
+    from spa_mqtt.client import Connection
+    from spa_mqtt.connecting import Connack
+    from spa_mqtt.packets import Incoming
+    from spa_mqtt.sessions import Session
+
+__all__ = ["MqttSocket", "MqttSocketProvider"]
+
+_ANSWER_SESSION = 60.0
+"""Seconds for which replies wait at the broker while the connection is away."""
+
+
+class MqttSocketProvider(SocketProvider[MqttConfig]):
+    """
+    MQTT 5 and 3.1.1, over TCP, TLS, websockets and unix sockets.
+
+    Example:
+        >>> MqttSocketProvider(MqttConfig(host="broker")).describe()
+        "MqttConfig(host='broker')"
+    """
+
+    def __init__(self, config: MqttConfig) -> None:
+        super().__init__(config)
+        self.reply_prefix = config.response_prefix  # type: ignore[misc]  # configured for each provider
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the configured protocol and session allow; groups are durable with a session that is kept."""
+        config = self.config
+        is_v5 = config.protocol != "3.1.1"
+        carries = is_v5 or config.envelope != "never"
+        is_confirmed = config.qos > 0
+        is_durable = config.is_persistent and is_confirmed
+        return Capabilities(
+            headers=carries,
+            key=carries,
+            ttl=carries,
+            retain=True,
+            timestamp=is_v5 or config.envelope == "always",
+            max_payload=LARGEST_PAYLOAD,
+            unicode_topics=True,
+            confirms="broker" if is_confirmed else "local",
+            no_responders=is_v5 and is_confirmed,
+            auto_create=True,
+            wildcards="mqtt",
+            groups=True,
+            fanout=True,
+            durable=is_durable,
+            ordering="single",
+            ack="cumulative" if is_confirmed and config.ack == "after_handler" else "none",
+            retry="native",
+            retry_delay=True,
+            attempts=True,
+            prefetch=True,
+            reply=True,
+            reconnect=True,
+            restartable=True,
+            persistent=is_durable,
+            health=True,
+        )
+
+    def open(self, on_connection: ConnectionListener) -> MqttSocket:
+        """Make a socket; it connects when it is entered."""
+        return MqttSocket(self.config, on_connection)
+
+
+class MqttSocket:
+    """
+    A way to a broker; see :class:`~spa_core.transport.TransportSocket` for the contract.
+
+    Args:
+        config: The configuration.
+        on_connection: Called at each change of the connection.
+    """
+
+    def __init__(self, config: MqttConfig, on_connection: ConnectionListener) -> None:
+        self._config = config
+        self._on_connection = on_connection
+        self._opened: _Opened | None = None
+
+    async def __aenter__(self) -> Self:
+        """
+        Connect.
+
+        Raises:
+            AuthenticationError: The broker refused the credentials.
+            ConnectError: Not connected in time, refused for good, or not running on asyncio.
+            ParameterError: A file that the configuration names cannot be read.
+        """
+        _check_asyncio()
+        if self._opened is not None:
+            raise ConnectError("the socket is open already", hint="Open another one of the same provider")
+        opened = _Opened(self._config, self._on_connection)
+        await opened.open()
+        self._opened = opened
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave every subscription, wait for confirmations under way, and disconnect."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            with anyio.CancelScope(shield=True):
+                await opened.close()
+
+    async def publish(self, message: SpaMessage) -> bool | None:
+        """
+        Publish; see :meth:`~spa_mqtt.publishing.Publisher.publish`.
+
+        Raises:
+            SocketClosedError: The socket is not open.
+            PublishError: The message was not accepted.
+        """
+        return await self._open().publisher.publish(message)
+
+    def subscribe(self, spec: SubscriptionSpec) -> AbstractAsyncContextManager[Subscription]:
+        """
+        Subscribe while the context is open.
+
+        Raises:
+            SocketClosedError: On entering: the socket is not open.
+            ConnectError: On entering: not connected in time.
+            SubscribeError: On entering: the broker refused.
+        """
+        return self._replying(spec) if spec.reply else self._subscribed(spec)
+
+    async def check(self) -> None:
+        """
+        Prove that the broker answers on every connection.
+
+        Raises:
+            SocketClosedError: The socket is not open.
+            DisconnectedError: There is no connection, or no answer within the ``connect_timeout``.
+        """
+        await checkpoint()
+        link = self._open().link
+        patience = self._config.connect_timeout
+        with anyio.move_on_after(patience):
+            await link.up().ping()
+            return
+        raise DisconnectedError(f"{link.where} did not answer within {patience:g} s")
+
+    @asynccontextmanager
+    async def _subscribed(self, spec: SubscriptionSpec) -> AsyncGenerator[MqttSubscription]:
+        opened = self._open()
+        subscription = MqttSubscription(self._config, spec, tls=opened.tls, on_change=opened.changed)
+        await subscription.open()
+        opened.subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            with anyio.CancelScope(shield=True):
+                await opened.leave(subscription)
+
+    @asynccontextmanager
+    async def _replying(self, spec: SubscriptionSpec) -> AsyncGenerator[ReplySubscription]:
+        opened = self._open()
+        subscription = ReplySubscription(spec)
+        try:
+            await opened.replies.add(subscription)
+            yield subscription
+        finally:
+            await opened.replies.remove(subscription)
+
+    def _open(self) -> _Opened:
+        if self._opened is None:
+            raise SocketClosedError("the socket is not open", hint="Use it inside 'async with'")
+        return self._opened
+
+
+class _Opened:
+    """What a socket has while it is open; the duty of its own link."""
+
+    def __init__(self, config: MqttConfig, on_connection: ConnectionListener) -> None:
+        self._config = config
+        self._on_connection = on_connection
+        self._down: set[Link] = set()
+        self._session: Session = claim_publisher(config)
+        self.subscriptions: set[MqttSubscription] = set()
+        self.tls: ssl.SSLContext | None = None
+
+    async def open(self) -> None:
+        try:
+            self.tls = tls_context(self._config)
+            self.link = Link(
+                self._config,
+                self,
+                client_id=self._session.name,
+                tls=self.tls,
+                session_expiry=max(_ANSWER_SESSION, self._config.will_delay),
+                receive_maximum=65_535,
+                on_change=lambda reason: self.changed(self.link, reason),
+                has_will=True,
+                clean_start=True,
+            )
+            self.publisher = Publisher(self._config, self.link)
+            self.replies = Replies(self._config, self.link)
+            await self.link.open()
+        except BaseException:
+            release(self._session)
+            raise
+        self._on_connection(ConnectionEvent(state="connected"))
+
+    async def close(self) -> None:
+        for subscription in tuple(self.subscriptions):
+            await self.leave(subscription)
+        await self.publisher.close()
+        await self.link.close(forget=True)
+        release(self._session)
+        self._on_connection(ConnectionEvent(state="closed"))
+
+    async def leave(self, subscription: MqttSubscription) -> None:
+        if subscription in self.subscriptions:
+            self.subscriptions.remove(subscription)
+            await subscription.close()
+            self.changed(subscription.link, None)
+
+    def changed(self, link: Link, reason: str | None) -> None:
+        """Tell of the first connection that is lost, and when the last one is back."""
+        was_down = bool(self._down)
+        if reason is None:
+            self._down.discard(link)
+        else:
+            self._down.add(link)
+        if was_down and not self._down:
+            self._on_connection(ConnectionEvent(state="connected"))
+        elif self._down and not was_down:
+            self._on_connection(ConnectionEvent(state="disconnected", reason=reason or ""))
+
+    async def restore(self, connection: Connection, connack: Connack) -> None:
+        await self.replies.restore(connection)
+        if not connection.is_over:
+            self.publisher.restore(connection, connack)
+
+    def lost(self) -> None:
+        self.replies.lost()
+        self.publisher.lost()
+
+    def on_message(self, incoming: Incoming) -> None:
+        self.replies.on_message(incoming)
+
+    def on_confirmed(self, mid: int, code: int) -> None:
+        self.publisher.on_confirmed(mid, code)
+
+
+def _check_asyncio() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as error:
+        hint = "Run the program with anyio.run(main) or asyncio.run(main())"
+        failure = ConnectError("MQTT runs on asyncio only, and this event loop is another, such as trio's", hint=hint)
+        failure.retriable = False
+        raise failure from error
