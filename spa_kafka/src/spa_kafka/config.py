@@ -104,9 +104,8 @@ class KafkaConfig(_KafkaOptions, frozen=True):
         broker_timeout: Seconds without an answer after which a call to a broker counts as failed.
         reconnect_min: Seconds, at most, before the first attempt to connect again; the bound doubles with each attempt.
         reconnect_max: Seconds, at most, between attempts to connect again, of which there is no end.
-        drain_timeout: Seconds that leaving a subscription, and giving partitions to another member of the group, wait
-            for handlers that are running; their messages are delivered again if it is over. Less than
-            *rebalance_timeout*.
+        drain_timeout: Seconds that giving partitions to another member of the group waits for handlers that are
+            running; their messages are delivered again if it is over. Less than *rebalance_timeout*.
 
         acks: When a publish counts as accepted: ``"all"`` replicas in sync have it, ``1``: its leader has it, ``0``:
             it was sent, and may be lost.

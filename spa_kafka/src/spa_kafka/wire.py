@@ -42,10 +42,6 @@ EXPIRES: Final = "spa-expires"
 MESSAGE_ID: Final = "spa-message-id"
 REPLY_TO: Final = "spa-reply-to"
 RESPONSE_TOPIC: Final = "spa-response-topic"
-RETRY_ATTEMPTS: Final = "spa-retry-attempts"
-RETRY_DUE: Final = "spa-retry-due"
-RETRY_ORIGIN: Final = "spa-retry-origin"
-RETRY_TOPIC: Final = "spa-retry-topic"
 TIMESTAMP: Final = "spa-timestamp"
 TOPIC: Final = "spa-topic"
 
@@ -61,9 +57,9 @@ _TEXT_FIELDS: Final = {
 
 _TEXT_ITEMS: Final = tuple(_TEXT_FIELDS.items())
 
-_FURTHER: Final = (EXPIRES, REPLY_TO, RETRY_ATTEMPTS, RETRY_DUE, RETRY_ORIGIN, RETRY_TOPIC, TIMESTAMP, TOPIC)
-_OURS: Final = frozenset({*_TEXT_FIELDS, *_FURTHER})
+_OURS: Final = frozenset({*_TEXT_FIELDS, EXPIRES, REPLY_TO, TIMESTAMP, TOPIC})
 _ESCAPE: Final = "spa-user-"
+_RETRY: Final = "spa-retry-"  # how all begin that spa_kafka.retries adds while a record waits
 _AN_HOUR: Final = 3_600_000
 _DIGITS: Final = 18  # more are no time, and Python reads no number of thousands of digits
 _ABSENT: Final = b""  # a timestamp that is none, as opposed to one that the record has
@@ -219,7 +215,7 @@ def _sorted_out(headers: Iterable[tuple[str, bytes | None]]) -> tuple[dict[str, 
     for name, value in headers:
         if name in _OURS:
             ours[name] = value or b""
-        else:
+        elif not name.startswith(_RETRY):
             others[name.removeprefix(_ESCAPE)] = _decoded(value or b"")
     return ours, others
 
@@ -243,7 +239,9 @@ def _whole(text: bytes) -> int | None:
 
 
 def _escaped(name: str) -> str:
-    return _ESCAPE + name if name in _OURS or name.startswith(_ESCAPE) else name
+    if not name.isascii():
+        name.encode()  # the client would find out in the middle of a batch
+    return _ESCAPE + name if name in _OURS or name.startswith((_ESCAPE, _RETRY)) else name
 
 
 def _encoded(text: str) -> bytes:
