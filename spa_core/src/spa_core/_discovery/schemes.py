@@ -16,6 +16,8 @@ KNOWN_TRANSPORTS: Final = {
     "memory": "spa-inmemory",
     "mqtt": "spa-mqtt",
     "mqtt+unix": "spa-mqtt",
+    "mqtt+ws": "spa-mqtt",
+    "mqtt+wss": "spa-mqtt",
     "mqtts": "spa-mqtt",
     "ws": "spa-mqtt",
     "wss": "spa-mqtt",
