@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio.lowlevel import checkpoint
-from cuttable import BROKEN, CuttableProvider, Network
+from cuttable import BROKEN, CuttableProvider, CuttableSocket, Network
 
+from spa_core.errors import DisconnectedError
 from spa_core.testing._performance import is_failure
 from spa_core.testing.runner import run_scenario
 from spa_core.testing.scenario import scenario_of
@@ -19,7 +20,7 @@ from spa_inmemory import MemoryConfig, MemorySocketProvider
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from spa_core import SocketProvider
+    from spa_core import SocketProvider, SpaMessage
 
 _numbers = itertools.count()
 
@@ -68,6 +69,27 @@ def backend(request: pytest.FixtureRequest) -> str:
 def test_a_transport_that_reconnects(scenario: str, backend: str) -> None:
     """A transport that survives cuts passes, and nothing is skipped."""
     assert run_scenario(Suite(CuttableProvider), scenario, backend=backend) is None
+
+
+class Unconfirmed(CuttableProvider):
+    """A publish that a cut surprises before it is confirmed raises, although the message has arrived."""
+
+    class Socket(CuttableSocket):
+        """A socket whose confirmations take their time."""
+
+        async def publish(self, message: SpaMessage) -> bool | None:
+            """Publish, and wait for the confirmation."""
+            heard = await super().publish(message)
+            for _ in range(15):  # as long as a confirmation takes; some turns less than the kit's cut
+                await checkpoint()
+                if not self.online.is_set():
+                    raise DisconnectedError("not confirmed")
+            return heard
+
+
+def test_a_cut_may_surprise_the_kits_own_responder(backend: str) -> None:
+    """That an answer is not confirmed fails nobody: neither the responder, nor the transport."""
+    assert run_scenario(Suite(Unconfirmed), "test_requests_go_on_after_a_cut", backend=backend) is None
 
 
 @pytest.mark.parametrize(("broken", "scenario"), FAULTS)
