@@ -505,6 +505,17 @@ async def test_the_port_is_kept_while_refused() -> None:
             assert proxy.port == port
 
 
+async def test_a_chosen_port_is_listened_on() -> None:
+    """A broker that was told a port to send its clients to has the proxy there, once nobody else is."""
+    with listening() as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConnectError, match=f"port {port} cannot be had"):
+            async with FaultProxy(LOOPBACK, 1, listen=port):
+                raise AssertionError
+    async with FaultProxy(LOOPBACK, 1, listen=port) as proxy, connected(proxy):
+        assert proxy.port == port
+
+
 async def test_refuse_right_after_accept() -> None:
     """Commands take effect in their order, however soon one follows the other."""
     async with proxied() as (proxy, _):

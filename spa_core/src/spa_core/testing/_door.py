@@ -28,18 +28,22 @@ def door_descriptors() -> set[int]:
 
 class Door:
     """
-    A free loopback port, shut at first. Shut, it is kept all the same: nobody else gets it, and nobody is answered.
+    A loopback port, shut at first. Shut, it is kept all the same: nobody else gets it, and nobody is answered.
 
     Args:
         welcome: Called with the socket of each newcomer, which is non-blocking.
+        port: The number of the port; 0 is a free one.
+
+    Raises:
+        OSError: Somebody else has the port.
 
     Attributes:
         port: The number of the port, the same as long as there is the door.
     """
 
-    def __init__(self, welcome: Callable[[socket.socket], None]) -> None:
+    def __init__(self, welcome: Callable[[socket.socket], None], port: int = 0) -> None:
         self._welcome = welcome
-        self._socket = _bound(0)
+        self._socket = _bound(port)
         self._watch: _Watch | None = None
         self.port: int = self._socket.getsockname()[1]
         _doors.add(self)
@@ -97,5 +101,9 @@ def _bound(port: int) -> socket.socket:
     listener.settimeout(0)
     # Without it, the connections that are left of an earlier opening would keep the port from us.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((LOOPBACK, port))
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise
     return listener

@@ -38,10 +38,12 @@ class FaultProxy:
     Args:
         host: The broker's host.
         port: The broker's port.
+        listen: The port that clients connect to; 0 is a free one. For brokers that tell clients where to come, as
+            Kafka's do: tell them to send clients to this port before the proxy is there.
 
     Attributes:
         host: Where clients connect to: the loopback address.
-        port: The port they connect to, a free one, the same for the proxy's whole life.
+        port: The port they connect to, the same for the proxy's whole life.
         accepted: Connections accepted since the beginning, those closed at once included.
 
     Example:
@@ -53,9 +55,9 @@ class FaultProxy:
         ...         await proxy.wait_for_connections(1)  # it is back
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, listen: int = 0) -> None:
         self.host = LOOPBACK
-        self.port = 0
+        self.port = listen
         self.accepted = 0
         self._broker = host, port
         self._addresses: Sequence[Address] = ()
@@ -72,7 +74,8 @@ class FaultProxy:
         Begin to forward.
 
         Raises:
-            ConnectError: The broker's host has no address. Whether the broker listens is not tried.
+            ConnectError: The broker's host has no address, or somebody else has the port to listen on. Whether the
+                broker listens is not tried.
         """
         host, port = self._broker
         try:
@@ -81,7 +84,7 @@ class FaultProxy:
             raise ConnectError(f"host {host!r} of the broker behind the proxy has no address") from error
         self._changed = anyio.Event()
         async with AsyncExitStack() as stack:
-            self._door = Door(self._welcome)
+            self._door = self._make_door()
             stack.callback(self._door.remove)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             self._closing = stack.pop_all()
@@ -173,6 +176,12 @@ class FaultProxy:
         self.delay(0)
         self.resume()
         self.accept()
+
+    def _make_door(self) -> Door:
+        try:
+            return Door(self._welcome, self.port)
+        except OSError as error:
+            raise ConnectError(f"port {self.port} cannot be had for the proxy: {error.strerror}") from error
 
     def _welcome(self, client: socket.socket) -> None:
         self.accepted += 1
