@@ -6,7 +6,7 @@ import argparse
 import os
 import platform
 
-from benchmarks import flat_memory, mqtt, pipeline, publishing, request_reply, table, throughput
+from benchmarks import flat_memory, kafka, mqtt, pipeline, publishing, request_reply, table, throughput
 from benchmarks.measure import Benchmark, results
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     for benchmark in (
         *(module.BENCHMARK for module in (pipeline, throughput, request_reply, publishing, flat_memory)),
         *mqtt.BENCHMARKS,
+        *kafka.BENCHMARKS,
     )
 }
 QUICK = 0.02

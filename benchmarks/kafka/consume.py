@@ -1,0 +1,37 @@
+"""From the broker to a handler: records with a key and two headers, committed every second after their handlers."""
+
+from __future__ import annotations
+
+from benchmarks.brokers import no_kafka
+from benchmarks.kafka.case import Case
+from benchmarks.measure import Benchmark
+from benchmarks.peers import peer
+
+STORED = 50_000
+SPA = "spa_kafka.transport"
+FASTSTREAM = "faststream aiokafka"
+
+
+def benchmark(case: Case) -> Benchmark:
+    """Return the clients side by side."""
+    no = no_kafka()
+    ours, raw = "kafka.spa:consume", "kafka.aiokafka_peer:consume"
+    fast, plain = "kafka.faststream_peer:consume", "kafka.confluent_peer:consume"
+    return Benchmark(
+        name=f"kafka-consume/{case.size}/{case.partitions}",
+        goal="8 times FastStream's default, a quarter of aiokafka",
+        messages=STORED,
+        peers=True,
+        variants=(
+            peer("SPA, typed handler", ours, case, STORED, 1, needs=SPA, missing=no),
+            peer("SPA, typed handler, concurrency=8", ours, case, STORED, 8, needs=SPA, missing=no),
+            peer("SPA, transport alone", f"{ours}_transport", case, STORED, needs=SPA, missing=no),
+            peer("aiokafka, getmany, awaited handler", raw, case, STORED, needs="aiokafka", missing=no),
+            peer("confluent, consume, plain handler", plain, case, STORED, needs="confluent_kafka", missing=no),
+            peer("FastStream, default (may lose)", fast, case, STORED, "", needs=FASTSTREAM, share=0.2, missing=no),
+            peer("FastStream, AckPolicy.ACK", fast, case, STORED, "ACK", needs=FASTSTREAM, share=0.04, missing=no),
+        ),
+    )
+
+
+BENCHMARKS = tuple(benchmark(Case(size, partitions)) for size in (100, 1024) for partitions in (1, 4))
