@@ -1,104 +1,115 @@
 """
-A record that waits in another topic for its next attempt; pure.
+Records that wait for their next attempt in a topic of their group: how they are written there and read again. Pure.
 
-It is the record as it came, key, value and headers untouched, with what is needed to go on in headers of its own.
+A record travels with its bytes, its headers and where it came from, and comes back as it was. The topics are few, one
+for each step of the delays; when a record is due stands in the record itself, to the millisecond.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from spa_kafka.wire import RETRY_ATTEMPTS, RETRY_DUE, RETRY_ORIGIN, RETRY_TOPIC, TIMESTAMP, Record
+from spa_kafka.topics import retry_name
+from spa_kafka.wire import Record as Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-__all__ = ["Waiting", "read_waiting", "waiting_record"]
+    from spa_kafka.client import Record
 
-_NOTES: Final = frozenset({RETRY_ATTEMPTS, RETRY_DUE, RETRY_ORIGIN, RETRY_TOPIC})
+__all__ = ["Original", "postponed", "restored", "waiting_place"]
 
+_STEPS: Final = (1, 5, 15, 60, 300, 900, 3600, 21_600, 86_400)
+"""Seconds that topics are named by; a longer delay waits in the last one."""
 
-class Stored(Protocol):
-    """A record as it was fetched."""
-
-    @property
-    def topic(self) -> str:
-        """Kafka's name of its topic."""
-        ...
-
-    @property
-    def partition(self) -> int:
-        """Its partition."""
-        ...
-
-    @property
-    def offset(self) -> int:
-        """Its place in the partition."""
-        ...
-
-    @property
-    def timestamp(self) -> int:
-        """Milliseconds since the Unix epoch."""
-        ...
-
-    @property
-    def key(self) -> bytes | None:
-        """Its key."""
-        ...
-
-    @property
-    def value(self) -> bytes | None:
-        """Its value."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Its headers."""
-        ...
+_ATTEMPTS: Final = "spa-retry-attempts"
+_DUE: Final = "spa-retry-due"
+_GROUP: Final = "spa-retry-group"
+_OFFSET: Final = "spa-retry-offset"
+_TIMESTAMP: Final = "spa-retry-timestamp"
+_TOPIC: Final = "spa-retry-topic"
+_OURS: Final = frozenset({_ATTEMPTS, _DUE, _GROUP, _OFFSET, _TIMESTAMP, _TOPIC})
 
 
-class Waiting(NamedTuple):
+class Original(NamedTuple):
     """
-    What a waiting record brings along.
+    A record as it was before it had to wait.
 
     Attributes:
-        topic: Kafka's name of the topic it belongs to.
-        attempts: Deliveries made of it so far.
-        due: When it may be delivered again, in milliseconds since the Unix epoch.
+        topic: The topic it came from.
+        offset: Its offset in the topic it waited in.
+        timestamp: Its own timestamp, in milliseconds since the epoch.
+        key: Its key.
+        value: Its body.
+        headers: Its headers.
+        group: The id of the group that waits for it.
+        attempts: Deliveries made of it.
+        due: When it may be delivered again, in milliseconds since the epoch.
     """
 
     topic: str
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    group: str
     attempts: int
     due: int
 
 
-def waiting_record(record: Stored, to: str, *, attempts: int, due: int, now: int) -> Record:
+def waiting_place(name: str, group: str, delay: float) -> str:
     """
-    Return what to write so that *record* waits.
+    Return the topic where records of the topic *name* wait for *delay* seconds in *group*.
+
+    Raises:
+        TopicError: The name would be too long.
+    """
+    return retry_name(name, group, _STEPS[min(bisect_left(_STEPS, delay), len(_STEPS) - 1)])
+
+
+def postponed(
+    record: Record | Original, place: str, *, origin: str, group: str, attempts: int, due: int, now: int
+) -> Outgoing:
+    """
+    Return what is written to let a record wait.
 
     Args:
-        record: The record, from its own topic or from one where it waited before.
-        to: Kafka's name of the topic to wait in.
-        attempts: Deliveries made of it so far.
-        due: When it may be delivered again, in milliseconds since the Unix epoch.
-        now: The time, likewise: what the new record is stamped with, so that it is not deleted for its age.
+        record: The record.
+        place: The topic it waits in.
+        origin: Where it was last delivered from: topic, partition and offset, for people.
+        group: The id of the group that waits for it.
+        attempts: Deliveries made of it.
+        due: When it may be delivered again, in milliseconds since the epoch.
+        now: The time, by which the broker counts how long it keeps the record.
     """
-    before = read_waiting(record.headers)
-    kept = [(name, value) for name, value in record.headers if name not in _NOTES or name == RETRY_ORIGIN]
-    if before is None:
-        origin = f"{record.topic}/{record.partition}/{record.offset}"
-        kept = [each for each in kept if each[0] != RETRY_ORIGIN] + [(RETRY_ORIGIN, origin.encode())]
-    if record.timestamp >= 0 and all(name != TIMESTAMP for name, _ in kept):
-        kept.append((TIMESTAMP, b"%d" % record.timestamp))
-    topic = record.topic if before is None else before.topic
-    notes = [(RETRY_TOPIC, topic.encode()), (RETRY_ATTEMPTS, b"%d" % attempts), (RETRY_DUE, b"%d" % due)]
-    return Record(to, record.key, record.value, kept + notes, now)
+    ours = {
+        _TOPIC: record.topic,
+        _OFFSET: origin,
+        _TIMESTAMP: str(record.timestamp),
+        _GROUP: group,
+        _ATTEMPTS: str(attempts),
+        _DUE: str(due),
+    }
+    headers = [*record.headers, *((name, text.encode()) for name, text in ours.items())]
+    return Outgoing(place, record.key, record.value, headers, now)
 
 
-def read_waiting(headers: Iterable[tuple[str, bytes | None]]) -> Waiting | None:
-    """Return what a waiting record brings along; ``None`` if it is none that we have written."""
-    notes = {name: value for name, value in headers if name in _NOTES and value}
+def restored(record: Record) -> Original | None:
+    """Return the record that waited; ``None`` if somebody else wrote to the topic what cannot be read."""
+    found = {name: value for name, value in record.headers if name in _OURS}
     try:
-        return Waiting(notes[RETRY_TOPIC].decode("ascii"), int(notes[RETRY_ATTEMPTS]), int(notes[RETRY_DUE]))
+        return Original(
+            topic=found[_TOPIC].decode(),
+            offset=record.offset,
+            timestamp=int(found[_TIMESTAMP]),
+            key=record.key,
+            value=record.value,
+            headers=[header for header in record.headers if header[0] not in _OURS],
+            group=found[_GROUP].decode(),
+            attempts=int(found[_ATTEMPTS]),
+            due=int(found[_DUE]),
+        )
     except (KeyError, ValueError):
         return None

@@ -1,0 +1,160 @@
+"""The driver's way to look at a cluster and to declare topics; tells of connections that break."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import errors as driver_errors  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
+from aiokafka.conn import CloseReason, create_conn  # type: ignore[import-untyped]
+from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-untyped]
+
+from spa_core.errors import ConnectError, TransportError
+from spa_kafka.client._errors import DRIVER_ERRORS, DeniedError, reason, translated
+from spa_kafka.client._stopping import in_good_order, stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["AdminLink"]
+
+
+class _WatchedClient(AIOKafkaClient):  # type: ignore[misc]
+    """The driver's client, which tells of connections that break."""
+
+    on_broken: Callable[[str], None]
+
+    def _on_connection_closed(self, conn: Any, reason: Any) -> None:
+        super()._on_connection_closed(conn, reason)
+        if reason in (CloseReason.CONNECTION_BROKEN, CloseReason.CONNECTION_TIMEOUT, CloseReason.OUT_OF_SYNC):
+            self.on_broken(f"the connection to {conn.host}:{conn.port} broke")
+
+
+class AdminLink:
+    """
+    A connection for looking at the cluster and declaring topics.
+
+    Args:
+        arguments: Of the driver's clients.
+        on_broken: Told, in words, when a connection of this link breaks.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any], on_broken: Callable[[str], None]) -> None:
+        self._admin = AIOKafkaAdminClient(**arguments)
+        self._client = _WatchedClient(**arguments)
+        self._client.on_broken = on_broken
+        self._admin._client = self._client  # noqa: SLF001 - it takes none
+        self._arguments = arguments
+
+    async def start(self) -> None:
+        """
+        Connect.
+
+        Raises:
+            ConnectError: No host can be connected to, or none lets us in.
+        """
+        try:
+            await self._admin.start()
+            await self._client.fetch_all_metadata()
+        except DRIVER_ERRORS as error:
+            found = await self._diagnosis(error)
+            raise found from found.__cause__ or error
+
+    async def _diagnosis(self, error: BaseException) -> TransportError:
+        """Find out why the driver could not connect, which it only logs."""
+        own = {"bootstrap_servers", "metadata_max_age_ms", "retry_backoff_ms", "connections_max_idle_ms"}
+        arguments = {name: value for name, value in self._arguments.items() if name not in own}
+        for host, port, _ in self._client.hosts:
+            doing = f"connecting to {host}:{port}"
+            try:
+                connection = await create_conn(host, port, **arguments)
+            except DRIVER_ERRORS as cause:
+                found = translated(cause, doing)
+                made = found if isinstance(found, ConnectError) else ConnectError(f"{doing}: {reason(cause)}")
+                made.__cause__ = cause
+                return made
+            connection.close()
+        return ConnectError(f"no connection to the cluster: {reason(error)}")
+
+    async def restart(self) -> None:
+        """
+        Connect again, over the brokers known or those configured.
+
+        Raises:
+            TransportError: Still no broker answers.
+        """
+        try:
+            await self._client.fetch_all_metadata()
+        except DRIVER_ERRORS:
+            try:
+                await self._client.bootstrap()
+                await self._client.fetch_all_metadata()
+            except DRIVER_ERRORS as error:
+                raise translated(error, "connecting again") from error
+
+    async def ping(self) -> None:
+        """
+        Prove that a broker answers.
+
+        Raises:
+            TransportError: None does.
+        """
+        try:
+            await self._client.send(self._client.get_random_node(), ApiVersionRequest())
+        except DRIVER_ERRORS as error:
+            raise translated(error, "asking for a sign of life") from error
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if not await in_good_order(self._admin.close()):
+            await stopped([self._client._sync_task])  # noqa: SLF001
+
+    async def topics(self) -> dict[str, int]:
+        """
+        Return every topic that can be used, with the number of its partitions; none is created by asking.
+
+        Raises:
+            TransportError: No broker answers.
+        """
+        try:
+            cluster = await self._client.fetch_all_metadata()
+        except DRIVER_ERRORS as error:
+            raise translated(error, "listing topics") from error
+        known = {topic: cluster.partitions_for_topic(topic) or () for topic in cluster.topics()}
+        return {
+            topic: len(partitions)
+            for topic, partitions in known.items()
+            if partitions and len(cluster.available_partitions_for_topic(topic) or ()) == len(partitions)
+        }
+
+    async def create(self, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str]) -> None:
+        """
+        Create a topic; one that exists stays as it is. ``-1`` leaves a number to the broker.
+
+        Raises:
+            DeniedError: The broker refuses.
+            TransportError: No broker answers.
+        """
+        new = NewTopic(topic, partitions, replication, replica_assignments={}, topic_configs=dict(configs))
+        try:
+            response = await self._admin.create_topics([new])
+        except DRIVER_ERRORS as error:
+            raise translated(error, f"creating topic {topic}") from error
+        for name, code, *text in response.topic_errors:
+            kind = driver_errors.for_code(code)
+            if kind not in (driver_errors.NoError, driver_errors.TopicAlreadyExistsError):
+                words = next((each for each in text if each), kind.description)
+                raise DeniedError(f"the broker refused to create topic {name}: {kind.__name__}: {words}")
+
+    async def delete(self, topic: str) -> None:
+        """
+        Delete a topic.
+
+        Raises:
+            TransportError: No broker answers, or it refuses.
+        """
+        try:
+            await self._admin.delete_topics([topic])
+        except DRIVER_ERRORS as error:
+            raise translated(error, f"deleting topic {topic}") from error

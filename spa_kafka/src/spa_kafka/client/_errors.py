@@ -1,0 +1,95 @@
+"""What the driver raises, said in SPA's errors: the one place where its errors are known by name."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from aiokafka import errors as driver_errors  # type: ignore[import-untyped]
+
+from spa_core.errors import AuthenticationError, ConnectError, DisconnectedError, TransportError
+
+__all__ = [
+    "DRIVER_ERRORS",
+    "BatchTooLargeError",
+    "DeniedError",
+    "PartitionsLostError",
+    "ProducerLostError",
+    "reason",
+    "translated",
+]
+
+_REFUSALS: Final = (
+    driver_errors.AuthenticationFailedError,
+    driver_errors.AuthenticationMethodNotSupported,
+    driver_errors.IllegalSaslStateError,
+    driver_errors.SaslAuthenticationFailed,
+    driver_errors.UnsupportedSaslMechanismError,
+)
+_DENIALS: Final = (
+    driver_errors.ClusterAuthorizationFailedError,
+    driver_errors.GroupAuthorizationFailedError,
+    driver_errors.IncompatibleBrokerVersion,
+    driver_errors.InvalidGroupIdError,
+    driver_errors.InvalidSessionTimeoutError,
+    driver_errors.InvalidTopicError,
+    driver_errors.TopicAuthorizationFailedError,
+    driver_errors.UnsupportedCodecError,
+    driver_errors.UnsupportedVersionError,
+)
+_TOO_LARGE: Final = (
+    driver_errors.MessageSizeTooLargeError,
+    driver_errors.RecordListTooLargeError,
+    driver_errors.RecordTooLargeError,
+)
+_PRODUCER_LOST: Final = (
+    driver_errors.DuplicateSequenceNumber,
+    driver_errors.InvalidProducerEpoch,
+    driver_errors.OutOfOrderSequenceNumber,
+    driver_errors.ProducerClosed,
+    driver_errors.ProducerFenced,
+    driver_errors.UnknownProducerId,
+)
+DRIVER_ERRORS: Final = (driver_errors.KafkaError, OSError, EOFError, AssertionError, AttributeError, TimeoutError)
+"""What the driver raises; the last but one where the cluster names no controller, or no node is known."""
+
+
+class DeniedError(TransportError):
+    """The broker refuses this for good: the right to it is missing, or it cannot be."""
+
+
+class PartitionsLostError(TransportError):
+    """The group has gone on without this member: its partitions may be somebody else's by now."""
+
+
+class BatchTooLargeError(TransportError):
+    """The broker takes no batch of this size."""
+
+
+class ProducerLostError(TransportError):
+    """The broker no longer knows this producer; nothing of the batch was written, and a new producer is needed."""
+
+
+def translated(error: BaseException, doing: str) -> TransportError:
+    """Return what *error*, raised by the driver while *doing* something, means."""
+    if isinstance(error, _REFUSALS):
+        return AuthenticationError(f"the broker refused the credentials while {doing}: {reason(error)}")
+    if isinstance(error, ssl.SSLError):
+        hint = "Check the scheme (kafka+ssl for TLS), the port and the certificates"
+        return ConnectError(f"no TLS connection while {doing}: {reason(error)}", hint=hint)
+    if isinstance(error, _DENIALS):
+        return DeniedError(f"the broker refused {doing}: {reason(error)}")
+    if isinstance(error, _TOO_LARGE):
+        return BatchTooLargeError(f"the broker takes no batch of this size while {doing}: {reason(error)}")
+    if isinstance(error, _PRODUCER_LOST):
+        return ProducerLostError(f"the broker knows this producer no more while {doing}: {reason(error)}")
+    if isinstance(error, driver_errors.CommitFailedError):
+        return PartitionsLostError(f"the group went on without this member while {doing}")
+    return DisconnectedError(f"no answer while {doing}: {reason(error)}")
+
+
+def reason(error: BaseException) -> str:
+    """Return what happened in words."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it took too long"
+    return f"{type(error).__name__}: {error}"

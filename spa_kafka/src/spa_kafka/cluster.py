@@ -1,0 +1,221 @@
+"""
+The way to the cluster that one socket has: whether it is there, and which topics are; knows no records.
+
+A loss is told once, with its reason; so is what follows. Topics are looked at together for all that want to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from spa_core.errors import ConnectError, DisconnectedError, TransportError
+from spa_core.transport import ConnectionEvent
+from spa_kafka.backoff import Backoff
+from spa_kafka.client import AdminLink, DeniedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from spa_core.transport import ConnectionListener
+    from spa_kafka.config import KafkaConfig
+
+__all__ = ["Cluster"]
+
+logger = logging.getLogger("spa_kafka")
+
+_BROKERS: Final = -1
+"""The number that leaves it to the broker."""
+
+_MADE: Final = 0.02
+"""Seconds between looks for a topic that was just made: brokers know it before they show it."""
+
+
+class Cluster:
+    """
+    A connection that looks after itself, and the topics seen over it.
+
+    Args:
+        config: The configuration.
+        arguments: Of the driver's clients.
+        on_connection: Told of every change.
+
+    Attributes:
+        topics: The topics seen last, by their name at the broker, with the number of their partitions.
+        watchers: Called when the topics have changed, or could have.
+    """
+
+    def __init__(self, config: KafkaConfig, arguments: Mapping[str, Any], on_connection: ConnectionListener) -> None:
+        self.topics: dict[str, int] = {}
+        self.watchers: set[Callable[[], None]] = set()
+        self._config = config
+        self._tell = on_connection
+        self._link = AdminLink(arguments, self._broken)
+        self._lost = asyncio.Event()
+        self._reason = ""
+        self._open = False
+        self._watching: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
+
+    async def open(self) -> None:
+        """
+        Connect.
+
+        Raises:
+            AuthenticationError: The broker refused the credentials.
+            ConnectError: Not connected within the ``connect_timeout``.
+        """
+        await self._connect()
+        self._open = True
+        self._lost.clear()
+        self._tell(ConnectionEvent(state="connected"))
+        self._watching = asyncio.create_task(self._watch(), name="spa-kafka cluster")
+
+    async def _connect(self) -> None:
+        backoff, seconds = Backoff(0.05, 1.0), self._config.connect_timeout
+        last: TransportError | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        return await self._link.start()
+                    except ConnectError as error:
+                        if not error.retriable:
+                            raise
+                        last = error
+                    await asyncio.sleep(backoff.pause())
+        except TimeoutError as error:
+            if last is not None:
+                raise last from last.__cause__
+            raise ConnectError(f"no connection to the cluster within {seconds:g} s") from error
+
+    async def close(self) -> None:
+        """Disconnect, whether or not :meth:`open` succeeded."""
+        was_open, self._open = self._open, False
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
+        await self._link.stop()
+        if was_open:
+            self._tell(ConnectionEvent(state="closed"))
+
+    async def check(self) -> None:
+        """
+        Prove that a broker answers.
+
+        Raises:
+            TransportError: None does.
+        """
+        try:
+            async with asyncio.timeout(self._config.connect_timeout):
+                await self._link.ping()
+        except TimeoutError as error:
+            raise ConnectError(f"no broker answered within {self._config.connect_timeout:g} s") from error
+
+    async def look(self) -> Mapping[str, int]:
+        """
+        Look at the topics again, and call the watchers if they have changed.
+
+        Raises:
+            TransportError: No broker answers.
+        """
+        async with self._looking:
+            topics = await self._link.topics()
+        if topics != self.topics:
+            self.topics = topics
+            for watcher in tuple(self.watchers):
+                watcher()
+        return topics
+
+    async def declare(self, topic: str) -> int:
+        """
+        Make sure that a topic exists, as the configuration allows; return the number of its partitions.
+
+        Raises:
+            DeniedError: It does not exist and is not to be made, or the broker refuses to.
+            TransportError: No broker answers.
+        """
+        known = self.topics.get(topic) or (await self.look()).get(topic)
+        if known is not None:
+            return known
+        config = self._config
+        if config.declare_topics != "ensure":
+            raise DeniedError(f"topic {topic} does not exist and declare_topics={config.declare_topics} does not make it")
+        return await self.make(topic, partitions=config.partitions)
+
+    async def make(self, topic: str, *, partitions: int | None, **configs: str) -> int:
+        """
+        Make a topic, unless it exists; return the number of its partitions once it can be used.
+
+        Args:
+            topic: Its name at the broker.
+            partitions: How many; ``None`` leaves it to the broker.
+            **configs: Its configuration, with underscores for dots.
+
+        Raises:
+            DeniedError: The broker refuses.
+            TransportError: No broker answers.
+        """
+        config = self._config
+        named = {name.replace("_", "."): value for name, value in configs.items()}
+        try:
+            async with asyncio.timeout(config.connect_timeout):
+                await self._link.create(
+                    topic, partitions=partitions or _BROKERS, replication=config.replication or _BROKERS, configs=named
+                )
+                while topic not in await self.look():
+                    await asyncio.sleep(_MADE)
+        except TimeoutError as error:
+            raise DisconnectedError(f"topic {topic} was not made within {config.connect_timeout:g} s") from error
+        return self.topics[topic]
+
+    async def delete(self, topic: str) -> None:
+        """
+        Delete a topic that this process has made.
+
+        Raises:
+            TransportError: No broker answers, or it refuses.
+        """
+        await self._link.delete(topic)
+        self.topics.pop(topic, None)
+
+    def _broken(self, reason: str) -> None:
+        if not self._lost.is_set():
+            self._reason = reason
+            self._lost.set()
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._config.discover_interval):
+                    await self._lost.wait()
+            except TimeoutError:
+                await self._look_around()
+            if self._lost.is_set():
+                await self._restore()
+
+    async def _look_around(self) -> None:
+        try:
+            async with asyncio.timeout(self._config.connect_timeout):
+                await (self.look() if self.watchers else self._link.ping())
+        except (TransportError, TimeoutError) as error:
+            self._broken(str(error) or "no broker answers")
+
+    async def _restore(self) -> None:
+        self._tell(ConnectionEvent(state="disconnected", reason=self._reason))
+        logger.warning("lost the cluster: %s; connecting again", self._reason)
+        backoff = Backoff(self._config.reconnect_min, self._config.reconnect_max)
+        while True:
+            await asyncio.sleep(backoff.pause())
+            try:
+                async with asyncio.timeout(self._config.connect_timeout):
+                    await self._link.restart()
+            except (TransportError, TimeoutError):
+                continue
+            break
+        self._lost.clear()
+        self._tell(ConnectionEvent(state="connected"))
+        logger.info("connected to the cluster again")
+        for watcher in tuple(self.watchers):
+            watcher()

@@ -1,0 +1,197 @@
+"""
+The consumer of a member of a group: partitions come and go, and what is finished is committed.
+
+When partitions go, nothing more is handed out, handlers get a moment to finish, and what they finished is committed;
+the rest is delivered again to whoever has the partition next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from spa_core.errors import TransportError
+from spa_kafka.assignment import Assignment
+from spa_kafka.attempts import read_attempts
+from spa_kafka.client import DeniedError, PartitionsLostError
+from spa_kafka.consumer import Consumer
+from spa_kafka.partitions import Partition
+from spa_kafka.stuck import StuckWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+    from spa_kafka.assignment import Place
+    from spa_kafka.client import ConsumerLink, Record
+
+__all__ = ["GroupConsumer"]
+
+logger = logging.getLogger("spa_kafka")
+
+
+class GroupConsumer(Consumer):
+    """A member of a group; see :class:`~spa_kafka.consumer.Consumer`."""
+
+    def __init__(self, *args: Any, from_the_start: bool, **keywords: Any) -> None:
+        """
+        Make a member that has not joined yet.
+
+        Args:
+            *args: As for a consumer.
+            from_the_start: Where the group has never been, begin with the oldest record and not with the next one.
+            **keywords: As for a consumer.
+        """
+        super().__init__(*args, **keywords)
+        self._from_the_start = from_the_start
+        self._link: ConsumerLink | None = None
+        self._listened: frozenset[str] = frozenset()
+        self._first: frozenset[str] | None = None
+        self._generation = 0
+        self._committing = asyncio.Lock()
+        self._commits: asyncio.Task[None] | None = None
+        self._drained: asyncio.Event | None = None
+        self._stuck = StuckWatch(self._config.stuck_after)
+
+    async def stop(self) -> None:
+        """Commit what is finished, leave the group and disconnect."""
+        self.stop_fetching()
+        if self._drained is not None:
+            self._drained.set()
+        if self._link is not None and self.assignment is not None:
+            await self._last_words(self._link, self.assignment)
+        self._give_up()
+        await super().stop()
+
+    def settled(self) -> None:
+        """Hear that a record was settled."""
+        if self._drained is not None and (self.assignment is None or not self.assignment.unsettled):
+            self._drained.set()
+
+    async def _attach(self, link: ConsumerLink) -> None:
+        self._link = link
+        self._listened = frozenset()
+        self._first = frozenset(self.reading.wanted()) if self._first is None else self._first
+        self._commits = asyncio.create_task(self._commit_now_and_then(link), name="spa-kafka commits")
+        await self._rewire(link)
+        if not self._listened:
+            self._is_live()
+
+    async def _rewire(self, link: ConsumerLink) -> None:
+        wanted = frozenset(self.reading.wanted())
+        if wanted and wanted != self._listened:
+            self._listened = wanted
+            link.listen(wanted, revoked=self._revoked, assigned=self._assigned)
+
+    async def _detach(self, link: ConsumerLink) -> None:
+        self._link = None
+        if self._commits is not None:
+            self._commits.cancel()
+            await asyncio.wait({self._commits})
+        if self.assignment is not None:
+            await self._last_words(link, self.assignment)
+            self._give_up()
+
+    def _fetches(self) -> bool:
+        return bool(self._listened)
+
+    async def _revoked(self) -> None:
+        assignment, link = self.assignment, self._link
+        if assignment is None or link is None:
+            return
+        assignment.stop()
+        if assignment.unsettled:
+            self._drained = asyncio.Event()
+            try:
+                async with asyncio.timeout(self._config.drain_timeout):
+                    await self._drained.wait()
+            except TimeoutError:
+                text = "%d messages were not settled within %g s and will be delivered to another member too"
+                logger.warning(text, assignment.unsettled, self._config.drain_timeout)
+            finally:
+                self._drained = None
+        await self._last_words(link, assignment)
+        if assignment is self.assignment:
+            self._give_up()
+
+    async def _assigned(self, places: Collection[Place]) -> None:
+        link = self._link
+        if link is None:
+            return
+        mine: list[Place] = [(topic, number) for topic, number in places]
+        try:
+            async with asyncio.timeout(self._config.broker_timeout):
+                stored = await link.committed(self._all_places({topic for topic, _ in mine}, mine))
+                starts = await self._starts(link, mine, stored)
+        except (TransportError, TimeoutError) as error:
+            self._error = error if isinstance(error, TransportError) else DeniedError(f"positions unknown: {error!r}")
+            return
+        assignment: Assignment[Record] = Assignment()
+        self._generation += 1
+        for place, start in starts.items():
+            attempts = read_attempts(stored[place][1], start) if place in stored else {}
+            assignment.partitions[place] = Partition(
+                self._generation, start, attempts=attempts, past=self.reading.past
+            )
+            link.seek(place, start)
+        self._give_up()
+        self.assignment = assignment
+        # From now on the group has been here: should we end at once, the next member begins here and not later.
+        await self._commit(link, {place: (start, "") for place, start in starts.items() if place not in stored})
+        self._is_live()
+
+    def _all_places(self, topics: Collection[str], mine: Collection[Place]) -> dict[Place, None]:
+        known = self._cluster.topics
+        return dict.fromkeys(mine) | {
+            (topic, number): None for topic in topics for number in range(known.get(topic, 0))
+        }
+
+    async def _starts(
+        self, link: ConsumerLink, places: Collection[Place], stored: Mapping[Place, tuple[int, str]]
+    ) -> dict[Place, int]:
+        visited = {topic for topic, _ in stored}
+        new = [place for place in places if place not in stored]
+        # A topic, or a partition of it, that came into being while the group listened is wanted from the start.
+        old = [place for place in new if self._from_the_start or place[0] in visited or self._is_later(place[0])]
+        starts = {place: stored[place][0] for place in places if place in stored}
+        starts |= await link.beginnings(old)
+        return starts | await link.ends([place for place in new if place not in old])
+
+    def _is_later(self, topic: str) -> bool:
+        return self._first is not None and topic not in self._first
+
+    async def _commit_now_and_then(self, link: ConsumerLink) -> None:
+        while True:
+            await asyncio.sleep(self._config.commit_interval)
+            assignment = self.assignment
+            if assignment is None:
+                continue
+            for place, offset, seconds in self._stuck.look(assignment.partitions, asyncio.get_running_loop().time()):
+                text = "the message at offset %d of %s/%d has not been settled for %.0f s, and holds back all behind it"
+                logger.warning(text, offset, *place, seconds)
+            async with self._committing:
+                offsets = assignment.committable()
+                if await self._commit(link, offsets):
+                    assignment.committed((place, offset) for place, (offset, _) in offsets.items())
+
+    async def _last_words(self, link: ConsumerLink, assignment: Assignment[Record]) -> None:
+        async with self._committing:
+            offsets = assignment.last_words()
+            if await self._commit(link, offsets):
+                assignment.committed((place, offset) for place, (offset, _) in offsets.items())
+
+    async def _commit(self, link: ConsumerLink, offsets: Mapping[Place, tuple[int, str]]) -> bool:
+        """Commit; ``False`` if it was not, which costs repetitions and no message."""
+        if not offsets:
+            return False
+        try:
+            await link.commit(offsets, self._config.broker_timeout)
+        except PartitionsLostError as error:
+            logger.warning("%s; what is not committed is delivered again", error)
+            self._give_up()
+            return False
+        except TransportError as error:
+            logger.warning("nothing was committed: %s", error)
+            return False
+        return True

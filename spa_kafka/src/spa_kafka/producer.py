@@ -1,0 +1,341 @@
+"""
+The sending side of a socket: a queue for each partition, pumped in batches by one task, so that nothing overtakes.
+
+While a batch is under way the next one gathers; so there is no lingering, and a thousand publishers make large batches.
+A publish ends when all replicas in sync have its batch, or with an error that says whether it can have been written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from spa_core.errors import (
+    MessageTooLargeError,
+    PublishError,
+    PublishRefusedError,
+    QueueFullError,
+    SocketClosedError,
+    TransportError,
+)
+from spa_kafka.client import Batch, BatchTooLargeError, DeniedError, ProducerLink, ProducerLostError, Sendable, key_hash
+from spa_kafka.producing import Links
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from spa_kafka.cluster import Cluster
+    from spa_kafka.config import KafkaConfig
+
+__all__ = ["Producer"]
+
+_CLOSING: Final = 2.0
+"""Seconds that batches under way get to be accepted when the socket closes."""
+
+_DOUBT: Final = 1.0
+"""Seconds without an answer after which it is looked whether the topic is still there."""
+
+_hash = functools.lru_cache(65_536)(key_hash)  # keys come again, and hashing one costs as much as sending it
+
+
+class _Entry:
+    """One record that waits to be accepted."""
+
+    __slots__ = ("deadline", "done", "record")
+
+    def __init__(self, record: Sendable, deadline: float, done: asyncio.Future[None]) -> None:
+        self.record = record
+        self.deadline = deadline
+        self.done = done
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class _Lane:
+    """What waits for one partition, and the task that sends it."""
+
+    __slots__ = ("partition", "pump", "queue", "topic")
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.queue: deque[_Entry] = deque()
+        self.pump: asyncio.Task[None]
+
+
+class Producer:
+    """
+    Publishes records for one socket; connects with the first one.
+
+    Args:
+        config: The configuration.
+        arguments: Of the driver's producer.
+        cluster: Knows the topics.
+    """
+
+    def __init__(self, config: KafkaConfig, arguments: Mapping[str, Any], cluster: Cluster) -> None:
+        self._config = config
+        self._cluster = cluster
+        self._links = Links(config, arguments)
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._used: set[str] = set()
+        self._sticky: dict[str, int] = {}
+        self._waiting = 0
+        self._room = asyncio.Event()
+        self._closed = False
+
+    async def publish(self, topic: str, record: Sendable) -> None:
+        """
+        Publish a record; return once it is accepted. Cancelled before it was sent, it is not sent.
+
+        Raises:
+            MessageTooLargeError: The broker takes no record of this size.
+            PublishRefusedError: The broker refuses it, or there is no such topic.
+            QueueFullError: As many records as allowed wait already, and went on waiting.
+            SocketClosedError: The socket was closed before it was sent.
+            PublishError: It was not accepted in time; the error says whether it can have been written.
+        """
+        partitions = self._cluster.topics.get(topic) or await self.partitions(topic)
+        if self._waiting >= self._config.outbox_max:
+            await self._wait_for_room(topic)
+        await self._enqueue(topic, partitions, record).done
+
+    async def publish_many(self, records: Sequence[tuple[str, Sendable]]) -> None:
+        """
+        Publish in order; return once all are accepted.
+
+        Raises:
+            PublishError: As for :meth:`publish`, for the first that was not; those before it were accepted, those behind
+                it can have been if they went to another partition.
+        """
+        under_way: list[_Entry] = []
+        try:
+            for topic, record in records:
+                partitions = self._cluster.topics.get(topic) or await self.partitions(topic)
+                if self._waiting >= self._config.outbox_max:
+                    await self._wait_for_room(topic)
+                under_way.append(self._enqueue(topic, partitions, record))
+            for entry in under_way:
+                await entry.done
+        finally:
+            for entry in under_way:
+                if entry.done.cancel() or entry.done.cancelled():
+                    continue
+                entry.done.exception()  # one error is raised, the others are retrieved
+
+    async def partitions(self, topic: str) -> int:
+        """
+        Return the number of a topic's partitions, making the topic if that is configured.
+
+        Raises:
+            PublishRefusedError: There is no such topic, or it cannot be made.
+            PublishError: No broker answers; nothing was sent.
+        """
+        try:
+            if self._config.declare_topics == "off":
+                found = await (await self._links.open()).partitions(topic)
+                self._cluster.topics.setdefault(topic, found)
+                return found
+            return await self._cluster.declare(topic)
+        except DeniedError as error:
+            text = f"the message on {topic} was refused: {error}"
+            raise PublishRefusedError(text, topic=topic, reason=str(error)) from error
+        except (TransportError, TimeoutError) as error:
+            raise PublishError(f"the message on {topic} was not sent: {error}", topic=topic) from error
+
+    async def close(self) -> None:
+        """Give what is under way a moment, refuse what waits, and disconnect."""
+        self._closed = True
+        self._cluster.watchers.discard(self._forget_what_is_gone)
+        self._room.set()
+        pumps = {lane.pump for lane in self._lanes.values()}
+        for lane in self._lanes.values():
+            self._drop_waiting(lane)
+        if pumps:
+            _, late = await asyncio.wait(pumps, timeout=_CLOSING)
+            for pump in late:
+                pump.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self._links.close()
+
+    def _drop_waiting(self, lane: _Lane) -> None:
+        for entry in lane.queue:
+            entry.fail(SocketClosedError(f"the socket was closed before the message on {lane.topic} was sent"))
+        self._waiting -= len(lane.queue)
+        lane.queue.clear()
+
+    def _enqueue(self, topic: str, partitions: int, record: Sendable) -> _Entry:
+        if self._closed:
+            raise SocketClosedError("the socket is closed")
+        loop = asyncio.get_running_loop()
+        entry = _Entry(record, loop.time() + self._config.publish_timeout, loop.create_future())
+        place = topic, self._choose(topic, partitions, record.key)
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = _Lane(*place)
+            lane.pump = loop.create_task(self._pump(lane), name=f"spa-kafka pump {topic}/{place[1]}")
+            if topic not in self._used:
+                self._used.add(topic)
+                self._cluster.watchers.add(self._forget_what_is_gone)
+        lane.queue.append(entry)
+        self._waiting += 1
+        return entry
+
+    def _choose(self, topic: str, partitions: int, key: bytes | None) -> int:
+        if partitions == 1:
+            return 0
+        if key is not None:
+            return _hash(key) % partitions
+        # The same one until its batch is taken: so records without a key make large batches and still go everywhere.
+        return self._sticky.setdefault(topic, 0) % partitions
+
+    async def _wait_for_room(self, topic: str) -> None:
+        limit = self._config.outbox_max
+        try:
+            async with asyncio.timeout(self._config.publish_timeout):
+                while self._waiting >= limit and not self._closed:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError as error:
+            text = f"{limit} messages wait to be sent, and the message on {topic} found no room"
+            raise QueueFullError(text, topic=topic, queue="publishing", limit=limit) from error
+
+    async def _pump(self, lane: _Lane) -> None:
+        taken: Sequence[_Entry] = ()
+        try:
+            while lane.queue:
+                link = await self._open(lane)
+                if link is None:
+                    continue
+                batch, taken = self._gather(lane, link)
+                if taken:
+                    await self._send(lane, link, batch, taken)
+                taken = ()
+        finally:
+            for entry in taken:
+                entry.fail(_unknown(lane.topic, "the socket was closed"))
+            self._drop_waiting(lane)
+            self._lanes.pop((lane.topic, lane.partition), None)
+
+    async def _open(self, lane: _Lane) -> ProducerLink | None:
+        """Return the connection; if there is none to be had, fail what waits."""
+        try:
+            async with asyncio.timeout_at(lane.queue[0].deadline):
+                return await self._links.open()
+        except (TransportError, TimeoutError) as error:
+            for entry in lane.queue:
+                entry.fail(PublishError(f"the message on {lane.topic} was not sent: {error}", topic=lane.topic))
+            self._waiting -= len(lane.queue)
+            lane.queue.clear()
+            self._room.set()
+            return None
+
+    def _gather(self, lane: _Lane, link: ProducerLink) -> tuple[Batch, list[_Entry]]:
+        """Take as much from the queue as fits into a batch, without what was withdrawn or has waited too long."""
+        taken: list[_Entry] = []
+        now = asyncio.get_running_loop().time()
+
+        def records() -> Iterator[Sendable]:
+            for entry in lane.queue:
+                if entry.deadline < now:
+                    entry.fail(PublishError(f"the message on {lane.topic} was not sent in time", topic=lane.topic))
+                if not entry.done.done():
+                    taken.append(entry)
+                    yield entry.record
+
+        batch = link.fill(records())
+        del taken[batch.record_count() :]
+        queue = lane.queue
+        before = len(queue)
+        if taken:
+            while queue.popleft() is not taken[-1]:
+                pass
+        else:
+            queue.clear()
+        self._waiting -= before - len(queue)
+        self._room.set()
+        if self._sticky.get(lane.topic) == lane.partition or len(taken) > 1:
+            self._sticky[lane.topic] = lane.partition + 1
+        return batch, taken
+
+    async def _send(self, lane: _Lane, link: ProducerLink, batch: Batch, taken: Sequence[_Entry]) -> None:
+        topic = lane.topic
+        try:
+            with self._links.using(link):
+                async with asyncio.timeout_at(taken[0].deadline):
+                    await self._deliver(lane, link, batch)
+        except BatchTooLargeError as error:
+            self._links.retire(link)
+            await self._send_smaller(lane, taken, error)
+        except ProducerLostError:
+            self._links.retire(link)
+            lane.queue.extendleft(reversed(taken))
+            self._waiting += len(taken)
+        except DeniedError as error:
+            self._links.retire(link)
+            for entry in taken:
+                entry.fail(_refused(topic, error))
+        except (TransportError, TimeoutError) as error:
+            for entry in taken:
+                entry.fail(_unknown(topic, str(error) or f"no answer within {self._config.publish_timeout:g} s"))
+        else:
+            for entry in taken:
+                if not entry.done.done():
+                    entry.done.set_result(None)
+
+    async def _send_smaller(self, lane: _Lane, taken: Sequence[_Entry], error: BatchTooLargeError) -> None:
+        if len(taken) == 1:
+            record = taken[0].record
+            size = len(record.value or b"")
+            text = f"the broker takes no message of {size} bytes on {lane.topic}"
+            too_large = MessageTooLargeError(text, topic=lane.topic, size=size, limit=self._config.max_payload)
+            too_large.__cause__ = error
+            taken[0].fail(too_large)
+            return
+        # The batch as a whole was too large, not each record: halves go out in order.
+        middle = len(taken) // 2
+        for half in (taken[:middle], taken[middle:]):
+            rest: Sequence[_Entry] = half
+            while rest:
+                link = await self._links.open()
+                batch = link.fill(entry.record for entry in rest)
+                count = batch.record_count()
+                await self._send(lane, link, batch, rest[:count])
+                rest = rest[count:]
+
+    async def _deliver(self, lane: _Lane, link: ProducerLink, batch: Batch) -> None:
+        """Send a batch; the driver would go on for ever where the topic was deleted meanwhile."""
+        sending = asyncio.create_task(link.send(batch, lane.topic, lane.partition))
+        try:
+            while not (await asyncio.wait({sending}, timeout=_DOUBT))[0]:
+                if lane.topic not in await self._cluster.look():
+                    raise DeniedError(f"topic {lane.topic} was deleted")
+            sending.result()
+        finally:
+            if sending.cancel():
+                await asyncio.wait({sending})
+
+    def _forget_what_is_gone(self) -> None:
+        for topic in tuple(self._used):
+            if topic not in self._cluster.topics:
+                self._used.discard(topic)
+                self._links.forget(topic)
+
+
+def _refused(topic: str, error: DeniedError) -> PublishRefusedError:
+    refused = PublishRefusedError(f"the message on {topic} was refused: {error}", topic=topic, reason=str(error))
+    refused.__cause__ = error.__cause__
+    return refused
+
+
+def _unknown(topic: str, why: str) -> PublishError:
+    hint = "It may have been written all the same"
+    return PublishError(f"it is not known whether the message on {topic} was accepted: {why}", topic=topic, hint=hint)
+
+
