@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Final
 from spa_mqtt.inflight import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from spa_mqtt.packets import Incoming
+    from spa_mqtt.source import Source
 
 __all__ = ["Arrivals", "Item"]
 
@@ -26,16 +29,18 @@ class Item(Receipt):
 
     Attributes:
         incoming: As it came.
+        source: Whence it came.
         number: Its place in the order of receipt.
         attempt: Which delivery of it is next or in hand.
         expires: When nobody wants it any more, by the event loop's clock; ``None`` is never.
     """
 
-    __slots__ = ("attempt", "expires", "incoming", "number")
+    __slots__ = ("attempt", "expires", "incoming", "number", "source")
 
-    def __init__(self, incoming: Incoming, number: int, attempt: int, expires: float | None) -> None:
+    def __init__(self, incoming: Incoming, source: Source, number: int, attempt: int, expires: float | None) -> None:
         super().__init__(incoming.mid, incoming.qos)
         self.incoming = incoming
+        self.source = source
         self.number = number
         self.attempt = attempt
         self.expires = expires
@@ -49,14 +54,13 @@ class Arrivals:
         prefetch: The most in hand.
 
     Attributes:
-        in_hand: Messages handed out and not settled.
         bound: New messages from which on no more should be read: brokers that keep to the window never come so far.
     """
 
     def __init__(self, prefetch: int) -> None:
-        self.in_hand = 0
         self.bound = max(2 * prefetch, _LEAST_BOUND)
         self._prefetch = prefetch
+        self._in_hand: set[Item] = set()
         self._new: deque[Item] = deque()
         self._again: list[tuple[int, Item]] = []
         self._later: list[tuple[float, int, Item]] = []
@@ -75,11 +79,16 @@ class Arrivals:
         self._new.append(item)
 
     def put_again(self, item: Item, due: float | None) -> None:
-        """Put back a message that was in hand, at once or for when it is due."""
+        """Take a message out of hand and put it back, at once or for when it is due."""
+        self.out_of_hand(item)
         if due is None:
             heapq.heappush(self._again, (item.number, item))
         else:
             heapq.heappush(self._later, (due, item.number, item))
+
+    def out_of_hand(self, item: Item) -> None:
+        """Note that a message is no longer in hand."""
+        self._in_hand.discard(item)
 
     def drop_oldest_of_level_0(self) -> bool:
         """Drop the oldest new message that the broker expects no answer for; ``False`` if there is none."""
@@ -96,18 +105,36 @@ class Arrivals:
             heapq.heappush(self._again, (number, item))
         taken: list[Item] = []
         expired: list[Item] = []
-        room = min(most, self._prefetch - self.in_hand)
+        room = min(most, self._prefetch - len(self._in_hand))
         while len(taken) < room and (self._again or self._new):
             item = heapq.heappop(self._again)[1] if self._again else self._new.popleft()
-            (taken if item.expires is None or item.expires > now else expired).append(item)
-        self.in_hand += len(taken)
+            if item.expires is not None and item.expires <= now:
+                expired.append(item)
+            else:
+                taken.append(item)
+        self._in_hand.update(taken)
         return taken, expired
 
-    def clear(self) -> list[Item]:
-        """Take out everything that is not in hand, in the order of receipt, and count nothing as in hand."""
-        held = [*self._new, *(item for _, item in self._again), *(item for _, _, item in self._later)]
-        self._new.clear()
-        self._again.clear()
-        self._later.clear()
-        self.in_hand = 0
-        return sorted(held, key=lambda item: item.number)
+    def remove(self, source: Source) -> tuple[list[Item], list[Item]]:
+        """Take out everything of a source, and return what waits and what is in hand, in the order of receipt."""
+        waiting = sorted((item for item in self._waiting() if item.source is source), key=_number)
+        if waiting:
+            self._new = deque(item for item in self._new if item.source is not source)
+            self._again = [entry for entry in self._again if entry[-1].source is not source]
+            self._later = [entry for entry in self._later if entry[-1].source is not source]
+            heapq.heapify(self._again)
+            heapq.heapify(self._later)
+        in_hand = sorted((item for item in self._in_hand if item.source is source), key=_number)
+        self._in_hand.difference_update(in_hand)
+        return waiting, in_hand
+
+    def _waiting(self) -> Iterator[Item]:
+        yield from self._new
+        for entry in self._again:
+            yield entry[-1]
+        for later in self._later:
+            yield later[-1]
+
+
+def _number(item: Item) -> int:
+    return item.number

@@ -83,24 +83,25 @@ class Connection:
         """Whether it has ended."""
         return self._over is not None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the broker has been asked for a session."""
+        return self._ticker is not None
+
     # -- opening and ending --------------------------------------------------------------------------------------------
 
     async def connect(self) -> Connack:
         """
-        Connect, and return what the broker said; cancel-safe: nothing stays open.
+        Connect, and return what the broker said; whoever gives up aborts.
 
         Raises:
             AuthenticationError: The broker refused the credentials.
             ConnectError: It cannot be reached, speaks something else, or refused; ``retriable`` tells whether another
                 attempt can help.
         """
-        try:
-            self._open(await self._dial())
-            self.stage = "waiting for the broker's answer to CONNECT"
-            return await self._connack
-        except BaseException:
-            self.abort()
-            raise
+        self._open(await self._dial())
+        self.stage = "waiting for the broker's answer to CONNECT"
+        return await self._connack
 
     async def disconnect(self, *, forget: bool) -> None:
         """

@@ -110,6 +110,7 @@ class Link:
         self._up = asyncio.Event()
         self._connected_at = 0.0
         self._is_closed = False
+        self._forgets = not is_kept
         self._supervisor: asyncio.Task[None] | None = None
 
     # -- its life ------------------------------------------------------------------------------------------------------
@@ -145,12 +146,12 @@ class Link:
             forget: Whether the broker is to end the session.
         """
         self._is_closed = True
+        self._forgets = forget
         with anyio.CancelScope(shield=True):
             await self._stop_supervising()
             connection, self.connection = self.connection, None
             if connection is not None:
-                with anyio.move_on_after(_FAREWELL):
-                    await connection.disconnect(forget=forget)
+                await self._take_leave(connection)
                 connection.abort()
                 self._duty.lost()
 
@@ -233,10 +234,11 @@ class Link:
             if scope.cancelled_caught:
                 text = f"{self.where} did not answer within {self.config.connect_timeout:g} s while {connection.stage}"
                 raise ConnectError(text)
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, ConnectError):
+                await self._take_leave(connection)
             connection.abort()
-            if connection.stage == "connected":
-                self._duty.lost()
+            self._duty.lost()
             self._host = next(self._hosts)
             if connection.refusal == UNSUPPORTED_VERSION and self.is_v5 and self.config.protocol == "auto":
                 self.is_v5 = False
@@ -269,6 +271,12 @@ class Link:
         )
         logger.error("%s", text)
         return text
+
+    async def _take_leave(self, connection: Connection) -> None:
+        """Say DISCONNECT, so that no session is left that nobody wants: also where a cancellation came in between."""
+        if connection.has_begun:
+            with anyio.move_on_after(_FAREWELL, shield=True):
+                await connection.disconnect(forget=self._forgets)
 
     async def _stop_supervising(self) -> None:
         supervisor, self._supervisor = self._supervisor, None

@@ -32,7 +32,7 @@ class Entry:
         mid: Its packet identifier, kept when it is sent again, so that the broker can know it; 0 before.
     """
 
-    __slots__ = ("mid", "on_end", "packet", "strikes", "topic", "withdrawn")
+    __slots__ = ("is_ended", "mid", "on_end", "packet", "strikes", "topic", "withdrawn")
 
     def __init__(
         self, topic: str, packet: Callable[[int, bool], bytes], on_end: Callable[[int | SpaError], None]
@@ -42,6 +42,7 @@ class Entry:
         self.on_end = on_end
         self.mid = 0
         self.strikes = 0
+        self.is_ended = False
         self.withdrawn = False
 
 
@@ -108,7 +109,10 @@ class Outbox:
         self._progress = True
         entry = self._under_way.pop(mid, None)
         self._mids.discard(mid)
-        return None if entry is None or entry.withdrawn else entry
+        if entry is None:
+            return None
+        entry.is_ended = True
+        return None if entry.withdrawn else entry
 
     def withdraw(self, entry: Entry) -> None:
         """
@@ -116,7 +120,7 @@ class Outbox:
 
         One that is under way keeps its place until it is confirmed; it is not sent again.
         """
-        if not entry.withdrawn:
+        if not entry.withdrawn and not entry.is_ended:
             entry.withdrawn = True
             self._withdrawn += entry.mid not in self._under_way
 
@@ -136,6 +140,7 @@ class Outbox:
         culprit = suspect if suspect is not None and suspect.strikes >= _STRIKES else None
         for entry in reversed(back):
             if entry is culprit or entry.withdrawn:
+                entry.is_ended = True
                 self._mids.discard(entry.mid)
             else:
                 self._waiting.appendleft(entry)
@@ -144,6 +149,8 @@ class Outbox:
     def close(self) -> list[Entry]:
         """Take everything out, and return it in order."""
         left = [entry for entry in (*self._under_way.values(), *self._waiting) if not entry.withdrawn]
+        for entry in left:
+            entry.is_ended = True
         self._under_way.clear()
         self._waiting.clear()
         self._mids.clear()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from spa_core.errors import DisconnectedError, EndOfSubscription, SpaError
+from spa_core.errors import DisconnectedError, SpaError
 from spa_core.topics import TopicTrie
 from spa_core.transport import BoundedInbox, SettleOnce
 from spa_mqtt.connecting import Filter
@@ -75,8 +75,6 @@ class ReplySubscription:
         Raises:
             EndOfSubscription: Fetching was stopped, or the subscription or its socket was closed.
         """
-        if self.is_left:
-            raise EndOfSubscription
         return [ReplyDelivery(self, incoming) for incoming in await self._inbox.receive_batch(max_messages)]
 
     async def stop_fetching(self) -> None:

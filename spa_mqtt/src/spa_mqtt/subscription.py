@@ -1,14 +1,12 @@
 """
-One subscription over a connection of its own: what comes waits here, bounded, until it is pulled and settled.
+The pulling side of a subscription: what came waits here, bounded, until it is handed out and settled.
 
-A connection of its own, because acknowledgements go in order and windows belong to connections: on a shared one the
-messages that a slow subscription has not settled would hold up every other.
+Where it comes from is its sources' business: its own, and those that other members of its group left to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from typing import TYPE_CHECKING
 
@@ -16,26 +14,18 @@ from anyio.lowlevel import checkpoint
 
 from spa_core.errors import EndOfSubscription
 from spa_core.transport import Retry
-from spa_mqtt import properties
-from spa_mqtt.arrivals import Arrivals, Item
-from spa_mqtt.connecting import Filter
-from spa_mqtt.failures import REFUSAL, subscribe_refused
-from spa_mqtt.inflight import Inflight, Receipt
-from spa_mqtt.link import Link
-from spa_mqtt.packets import MalformedPacketError
-from spa_mqtt.routes import Routes
-from spa_mqtt.sessions import claim_subscription, release
-from spa_mqtt.wire import from_wire, time_to_live
+from spa_mqtt.arrivals import Arrivals
+from spa_mqtt.source import Source
+from spa_mqtt.wire import from_wire
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
     from spa_core.transport import Outcome, SubscriptionSpec
-    from spa_mqtt.client import Connection
+    from spa_mqtt.arrivals import Item
     from spa_mqtt.config import MqttConfig
-    from spa_mqtt.connecting import Connack
-    from spa_mqtt.packets import Incoming
+    from spa_mqtt.link import Link
 
 __all__ = ["MqttDelivery", "MqttSubscription"]
 
@@ -81,7 +71,7 @@ class MqttSubscription:
         config: The way to the broker.
         spec: What to subscribe to.
         tls: What to encrypt with.
-        on_change: Told of its connection, as :class:`~spa_mqtt.link.Link` says.
+        on_change: Told of its connections, as :class:`~spa_mqtt.link.Link` says.
 
     Attributes:
         dropped: Messages of level 0 that were dropped because there were too many.
@@ -100,32 +90,15 @@ class MqttSubscription:
         self.expired = 0
         self._config = config
         self._spec = spec
+        self._on_change = on_change
         self._loop = asyncio.get_running_loop()
-        self._routes = Routes(spec.topics)
-        self._session = claim_subscription(config, spec)
-        self._inflight = Inflight()
         self._arrivals = Arrivals(spec.prefetch)
-        self._limbo: list[Item] = []
-        self._numbers = itertools.count()
-        self._connection: Connection | None = None
-        self._is_subscribed = False
+        self._sources = [Source(config, spec, self, tls=tls, on_change=on_change)]
+        self._endings: set[asyncio.Task[None]] = set()
         self._is_stopped = False
-        self._is_acknowledging = False
-        self._is_paused = False
-        self._last_id: str | None = None
+        self._is_left = False
         self._timer: asyncio.TimerHandle | None = None
         self._roused = asyncio.Event()
-        self.link = Link(
-            config,
-            self,
-            client_id=self._session.name,
-            tls=tls,
-            session_expiry=config.session_seconds,
-            receive_maximum=min(spec.prefetch, 65_535),
-            on_change=lambda reason: on_change(self.link, reason),
-            is_kept=self._session.is_kept,
-            clean_start=config.clean_start,
-        )
 
     # -- the contract --------------------------------------------------------------------------------------------------
 
@@ -158,6 +131,18 @@ class MqttSubscription:
         self._is_stopped = True
         self._roused.set()
 
+    # -- its life ------------------------------------------------------------------------------------------------------
+
+    @property
+    def group(self) -> tuple[str, frozenset[str]] | None:
+        """What members of one group have in common; ``None`` without a group."""
+        return None if self._spec.group is None else (self._spec.group, frozenset(self._spec.topics))
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether it hands out messages, and can take over those of another member."""
+        return not self._is_stopped
+
     async def open(self) -> None:
         """
         Connect and subscribe.
@@ -166,148 +151,84 @@ class MqttSubscription:
             ConnectError: Not connected in time.
             SubscribeError: The broker refused.
         """
-        try:
-            await self.link.open()
-        except BaseException:
-            self._leave_session()
-            raise
+        await self._sources[0].open()
 
-    async def close(self) -> None:
-        """Leave: nothing can be settled any more. A group's session is kept where the configuration says so."""
+    async def close(self, heir: MqttSubscription | None) -> None:
+        """
+        Leave: nothing can be settled any more.
+
+        What is not finished goes to *heir*, a member of the same group; without one it stays with a session that is
+        kept.
+        """
         await self.stop_fetching()
-        self._acknowledge()
-        self._inflight.connection_lost()
-        try:
-            await self.link.close(forget=not self._session.is_kept)
-        finally:
-            self._leave_session()
+        self._is_left = True
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.gather(*(self._leave(source, heir) for source in self._sources), *self._endings)
+
+    async def _leave(self, source: Source, heir: MqttSubscription | None) -> None:
+        if heir is not None and await source.hand_over(heir):
+            heir.adopt(source)
+            return
+        await source.close()
+        self._on_change(source.link, None)
+
+    def adopt(self, source: Source) -> None:
+        """Take over what another member had; the source ends with its last message."""
+        self._sources.append(source)
+        self._end_if_finished(source)
+
+    # -- what deliveries and sources say -------------------------------------------------------------------------------
 
     def settle(self, item: Item, outcome: Outcome) -> bool:
         """Note how a delivery ended; ``False`` if its connection has ended."""
-        if item.generation != self._inflight.generation:
+        source = item.source
+        if self._is_left or not source.is_valid(item):
             return False
-        self._arrivals.in_hand -= 1
         if not isinstance(outcome, Retry):
-            self._inflight.done(item)
-            self._acknowledge_soon()
-        elif not self._is_stopped:
+            self._arrivals.out_of_hand(item)
+            source.finish(item)
+            if source.is_draining:
+                self._loop.call_soon(self._end_if_finished, source)
+        elif self._is_stopped:
+            self._arrivals.out_of_hand(item)
+        else:
             item.attempt += 1
             self._arrivals.put_again(item, self._loop.time() + outcome.delay if outcome.delay > 0 else None)
         self._roused.set()
         return True
 
-    # -- what its link asks --------------------------------------------------------------------------------------------
-
-    async def restore(self, connection: Connection, connack: Connack) -> None:
-        """Subscribe, unless the session is known to remember."""
-        self._connection = connection
-        self._is_paused = False
-        self._sort_out_limbo(resumed=connack.session_present)
-        if not connack.session_present:
-            self._session.begins_anew()
-        remembers = connack.session_present and self._is_subscribed and not self.link.is_v5
-        if not remembers or self._spec.group is not None:  # Mosquitto 2.0 forgets shared subscriptions under 3.1.1
-            await self._subscribe(connection, connack)
-        self._acknowledge_soon()
-
-    def lost(self) -> None:
-        """Make what is in hand void, and keep apart what is not, until it is known whether the broker sends it again."""
-        self._connection = None
-        self._inflight.connection_lost()
-        self._limbo += self._arrivals.clear()
-        self._roused.set()
-
-    def on_message(self, incoming: Incoming) -> None:
-        """Take a message in, unless it is a further copy of one."""
-        attempt = self._session.attempt(incoming.mid, dup=incoming.dup) if incoming.qos else 1
-        if not self._counts(incoming):
-            self._finish(Receipt(incoming.mid, incoming.qos))
+    def arrived(self, item: Item) -> None:
+        """Take a message in, unless it may be dropped and there is no room."""
+        if not item.qos and not self._has_room():
             return
-        if incoming.qos and self._config.ack == "on_receive":
-            self._finish(Receipt(incoming.mid, incoming.qos))
-            incoming = incoming._replace(qos=0)
-        elif not incoming.qos and not self._has_room():
-            return
-        seconds = time_to_live(incoming)
-        expires = None if seconds is None else self._loop.time() + seconds
-        item = Item(incoming, next(self._numbers), attempt, expires)
-        self._inflight.received(item)
         self._arrivals.put(item)
         self._roused.set()
-        self._pause_if_full()
+        if len(self._arrivals) >= self._arrivals.bound:
+            item.source.pause()
 
-    def on_confirmed(self, mid: int, code: int) -> None:
-        """Nothing is published here."""
+    def let_go(self, source: Source) -> tuple[list[Item], list[Item]]:
+        """Let go of what came from a source, and return what waits and what is in hand."""
+        self._roused.set()
+        return self._arrivals.remove(source)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    async def _subscribe(self, connection: Connection, connack: Connack) -> None:
-        prefix = "" if self._spec.group is None else f"$share/{self._spec.group}/"
-        greeting = 2 if prefix else int(connack.session_present)
-        has_identifiers = connack.identifiers and not self._routes.is_single
-        asked = [
-            Filter(
-                text=prefix + each,
-                qos=min(self._config.qos, connack.maximum_qos),
-                retain_handling=greeting,
-                identifier=place if has_identifiers else None,
-            )
-            for place, each in enumerate(self._routes.filters, start=1)
-        ]
-        for each, code in zip(asked, await connection.subscribe(asked), strict=True):
-            if code >= REFUSAL:
-                raise subscribe_refused(self._spec.topics, each.text, code)
-        self._is_subscribed = True
-
     def _hand_out(self, item: Item) -> MqttDelivery:
-        if item.qos:
-            self._session.handed_out(item.mid, item.attempt)
+        item.source.handed_out(item)
         return MqttDelivery(self, item)
 
     def _drop_expired(self, expired: list[Item]) -> None:
         self.expired += len(expired)
         for item in expired:
-            self._inflight.done(item)
-        self._acknowledge_soon()
+            item.source.finish(item)
 
-    def _finish(self, receipt: Receipt) -> None:
-        self._inflight.received(receipt)
-        self._inflight.done(receipt)
-        self._acknowledge_soon()
-
-    def _acknowledge_soon(self) -> None:
-        # Once a turn of the event loop, so that what is settled together is acknowledged together.
-        if not self._is_acknowledging:
-            self._is_acknowledging = True
-            self._loop.call_soon(self._acknowledge)
-
-    def _acknowledge(self) -> None:
-        self._is_acknowledging = False
-        if self._connection is not None and (ready := self._inflight.acknowledgeable()):
-            self._connection.acknowledge(ready)
-
-    def _sort_out_limbo(self, *, resumed: bool) -> None:
-        """Keep what the broker will not send again: it has forgotten the session, or expects no answer for it."""
-        limbo, self._limbo = self._limbo, []
-        for item in limbo:
-            if item.qos == 0 or not resumed:
-                item.qos = 0
-                self._inflight.received(item)
-                self._arrivals.put(item)
-        self._roused.set()
-
-    def _counts(self, incoming: Incoming) -> bool:
-        if self._routes.is_single:
-            return True
-        try:
-            identifiers = properties.identifiers(incoming.properties)
-        except MalformedPacketError:
-            return True
-        if identifiers or not self._routes.overlap(incoming.topic):
-            return self._routes.counts(incoming.topic, identifiers)
-        # Copies come one behind the other. Only a message's own id can tell a copy from an equal message.
-        last, self._last_id = self._last_id, from_wire(incoming).message_id
-        return self._last_id is None or self._last_id != last
+    def _end_if_finished(self, source: Source) -> None:
+        if source.is_finished and source in self._sources and not self._is_left:
+            self._sources.remove(source)
+            ending = asyncio.create_task(source.close())
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     def _has_room(self) -> bool:
         if self._config.overflow == "pause" or len(self._arrivals) < self._arrivals.bound:
@@ -317,15 +238,10 @@ class MqttSubscription:
         self.dropped += 1
         return self._config.overflow == "drop_oldest" and self._arrivals.drop_oldest_of_level_0()
 
-    def _pause_if_full(self) -> None:
-        if not self._is_paused and len(self._arrivals) >= self._arrivals.bound and self._connection is not None:
-            self._is_paused = True
-            self._connection.pause()
-
     def _resume_if_room(self) -> None:
-        if self._is_paused and len(self._arrivals) <= self._arrivals.bound // 2 and self._connection is not None:
-            self._is_paused = False
-            self._connection.resume()
+        if len(self._arrivals) <= self._arrivals.bound // 2:
+            for source in self._sources:
+                source.resume()
 
     def _set_timer(self) -> None:
         """Have whoever is about to wait roused when the next delayed message is due."""
@@ -333,9 +249,3 @@ class MqttSubscription:
             self._timer.cancel()
         due = self._arrivals.next_due
         self._timer = None if due is None else self._loop.call_at(due, self._roused.set)
-
-    def _leave_session(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        release(self._session)

@@ -248,8 +248,12 @@ class _Opened:
     async def leave(self, subscription: MqttSubscription) -> None:
         if subscription in self.subscriptions:
             self.subscriptions.remove(subscription)
-            await subscription.close()
-            self.changed(subscription.link, None)
+            await subscription.close(self._heir(subscription))
+
+    def _heir(self, leaving: MqttSubscription) -> MqttSubscription | None:
+        """Return a member of the same group on this socket that can go on with what another one leaves."""
+        alike = (each for each in self.subscriptions if each.group == leaving.group and each.is_fetching)
+        return None if leaving.group is None else next(alike, None)
 
     def changed(self, link: Link, reason: str | None) -> None:
         """Tell of the first connection that is lost, and when the last one is back."""
