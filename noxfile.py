@@ -2,11 +2,13 @@
 Every check of the project, one session each: ``nox`` runs them all, ``nox -l`` lists them.
 
 A session makes its own environment out of ``[dependency-groups]`` and the four distributions; none needs more of the
-machine than Python with venv and pip.
+machine than Python with venv and pip, but for the tests of Kafka: they need Java and Maven, which are installed where
+that can be done, as root on Debian.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import zipfile
@@ -60,6 +62,19 @@ def install_workspace(session: nox.Session, *groups: str) -> None:
     session.install(*tools(*groups), *editable)
 
 
+def install_java(session: nox.Session) -> None:
+    """Install what runs and fetches Kafka, if it is not there and can be; the tests say what they miss."""
+    if shutil.which("java") and shutil.which("mvn"):
+        return
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        session.warn("Java or Maven is missing, so the tests have no Kafka: install default-jre-headless and maven")
+        return
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run("apt-get", "update", "-qq", external=True)
+    packages = ("default-jre-headless", "maven")
+    session.run("apt-get", "install", "-qq", "--no-install-recommends", *packages, env=quiet, external=True)
+
+
 def wheel_of(distribution: str) -> Path:
     """Return the one wheel that the build session left for *distribution*."""
     (wheel,) = DIST.glob(f"{distribution}-*.whl")
@@ -107,6 +122,7 @@ def imports(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test but the documentation's and hold the branch coverage of core and in-memory."""
     install_workspace(session, "tests")
+    install_java(session)
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "--ignore=tests/docs", *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -161,6 +177,8 @@ def isolated(session: nox.Session, distribution: str) -> None:
     session.run("python", "-I", "-c", IMPORT_EVERY_MODULE, distribution)
     for folder in Path("tests").glob(distribution.removeprefix("spa_")):
         session.install(*tools("tests"))
+        if distribution == "spa_kafka":
+            install_java(session)
         session.run("pytest", str(folder), *session.posargs)
 
 

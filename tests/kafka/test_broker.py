@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
+from aiokafka.errors import InvalidTimestampError, KafkaConnectionError, UnknownTopicOrPartitionError
 from brokers.kafka import PASSWORD, USER
 
 if TYPE_CHECKING:
@@ -74,6 +75,31 @@ async def test_no_topic_appears_by_itself(kafka_broker: KafkaBroker, topic_name:
     """Producing to a topic that nobody made is an error, not a new topic."""
     with pytest.raises(UnknownTopicOrPartitionError):
         await send(kafka_broker.plaintext, topic_name, b"lost", request_timeout_ms=500)
+
+
+async def test_names_that_differ_in_a_dot_only(
+    kafka_broker: KafkaBroker, create_topic: Callable[..., Awaitable[None]], topic_name: str
+) -> None:
+    """Kafka refuses a topic whose name is another's but for a dot where that has an underscore."""
+    await create_topic(f"{topic_name}.a", address=kafka_broker.plaintext)
+
+    with pytest.raises(AssertionError, match="collides with existing topic"):
+        await create_topic(f"{topic_name}_a", address=kafka_broker.plaintext)
+
+
+async def test_timestamps_of_the_future(
+    kafka_broker: KafkaBroker, create_topic: Callable[..., Awaitable[None]], topic_name: str
+) -> None:
+    """Kafka refuses a record that is stamped more than an hour ahead, and takes one that is stamped long ago."""
+    await create_topic(topic_name, address=kafka_broker.plaintext)
+    now = time.time_ns() // 1_000_000
+    async with producer(kafka_broker.plaintext) as client:
+        await client.send_and_wait(topic_name, b"old", timestamp_ms=1)
+        await client.send_and_wait(topic_name, b"new", timestamp_ms=now + 3_500_000)
+        with pytest.raises(InvalidTimestampError):
+            await client.send_and_wait(topic_name, b"newest", timestamp_ms=now + 3_700_000)
+
+    assert await read_all(kafka_broker.plaintext, topic_name) == [b"old", b"new"]
 
 
 async def test_tls(kafka_broker: KafkaBroker, create_topic: Callable[..., Awaitable[None]], topic_name: str) -> None:

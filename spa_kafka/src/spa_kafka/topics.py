@@ -8,7 +8,8 @@ subscribed to as ``orders.eu``. Where both are read as levels, by a wildcard, a 
 
 What would not come back as it was given is refused: a dot in one of several levels (``a.b/c`` would come back as
 ``a/b/c``) and what Kafka cannot store: characters other than ASCII letters, digits, ``.``, ``_`` and ``-``, more than
-249 of them, and the names ``.`` and ``..``.
+249 of them, and the names ``.`` and ``..``. Kafka itself refuses to make a topic whose name is another's but for ``.``
+and ``_``: beside ``plants.flow`` there can be no ``plants_flow``.
 
 Four kinds of topics are selected by no wildcard that does not name their mark, so that ``#`` means what applications
 publish: Kafka's own (``__consumer_offsets``), replies (``spa.reply.…``), dead letters (``….dlq``) and messages that
