@@ -40,6 +40,13 @@ def mortal_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
         yield broker
 
 
+@pytest.fixture(scope="class")
+def suite_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker that the tests of one class restart, one after the other."""
+    with _running(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
 @pytest.fixture(scope="session")
 def kafka_address(request: pytest.FixtureRequest) -> str:
     """A broker without any security: that of SPA_TEST_KAFKA, else one of our own."""
