@@ -88,6 +88,7 @@ def scenario(
         run = _performing(method, made)
         run.__doc__ = f"{claim}\n\nGated by: {', '.join(made.gates) or 'nothing'}."
         setattr(run, _MARK, made)
+        setattr(run, f"spa_{made.group}", True)  # `pytest -k spa_reconnect` finds functions by their attributes' names
         return run
 
     return mark
