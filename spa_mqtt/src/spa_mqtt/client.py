@@ -8,6 +8,7 @@ arrival, loses a message when it is cancelled, and hides what the broker answers
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from functools import partial
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from spa_mqtt.packets import Incoming
 
 __all__ = ["Connection"]
+
+logger = logging.getLogger("spa_mqtt.client")
 
 _CHUNK: Final = 65_536
 _TICK: Final = 1.0
@@ -302,7 +305,8 @@ class Connection:
         try:
             step()
         except Exception as error:  # noqa: BLE001 - whatever paho stumbles over ends this connection, not the program
-            self._finish(Loss(f"the connection broke: {type(error).__name__}: {error}"))
+            logger.exception("the connection to %s is given up, because it cannot be read", self._settings.where)
+            self._finish(Loss(f"it broke: {type(error).__name__}: {error}"))
             self._paho._sock_close()  # noqa: SLF001
 
     def _subscribe(self, wanted: Filter) -> int | None:
@@ -331,7 +335,9 @@ class Connection:
             return
         if code.is_failure:
             self.refusal = code.value
-            self._connack.set_exception(refused(self._settings.where, code.value, client_id=self._settings.client_id))
+            failure = refused(self._settings.where, code.value, client_id=self._settings.client_id)
+            failure.__cause__ = aiomqtt.MqttCodeError(code)
+            self._connack.set_exception(failure)
             return
         self.stage = "connected"
         told = {
