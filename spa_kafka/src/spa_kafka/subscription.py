@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from spa_core.message import SpaMessage
     from spa_core.transport import Outcome
+    from spa_kafka.assignment import Assignment
     from spa_kafka.client import Record
     from spa_kafka.consumer import Consumer
     from spa_kafka.partitions import Partition
@@ -158,18 +159,27 @@ class KafkaSubscription:
         batch: list[KafkaDelivery] = []
         now = self._now()
         for consumer in self.consumers:
-            if consumer.assignment is None:
-                continue
-            message_of = consumer.reading.message
-            for partition, record, attempt in consumer.assignment.take(most - len(batch), now):
+            if consumer.assignment is not None:
+                self._fill(batch, most, consumer, consumer.assignment, now)
+                consumer.taken()
+        self._in_hand += len(batch)
+        return batch
+
+    def _fill(
+        self, batch: list[KafkaDelivery], most: int, consumer: Consumer, assignment: Assignment[Record], now: float
+    ) -> None:
+        message_of = consumer.reading.message
+        while len(batch) < most:
+            empty = True
+            for partition, record, attempt in assignment.take(most - len(batch), now):
+                empty = False
                 message = message_of(record)
                 if message is None:
                     partition.finish(record.offset, attempt)
                 else:
                     batch.append(KafkaDelivery(message, attempt, record, partition, self))
-            consumer.taken()
-        self._in_hand += len(batch)
-        return batch
+            if empty:
+                return
 
     async def _sleep(self) -> None:
         roused = self._roused

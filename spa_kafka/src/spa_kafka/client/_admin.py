@@ -6,29 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import errors as driver_errors  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
-from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
-from aiokafka.conn import CloseReason, create_conn  # type: ignore[import-untyped]
 from aiokafka.protocol.admin import ApiVersionRequest  # type: ignore[import-untyped]
 
-from spa_core.errors import ConnectError, TransportError
-from spa_kafka.client._errors import DRIVER_ERRORS, DeniedError, reason, translated
+from spa_kafka.client._careful import careful
+from spa_kafka.client._errors import DRIVER_ERRORS, DeniedError, connect_error, translated
 from spa_kafka.client._stopping import in_good_order, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["AdminLink"]
-
-
-class _WatchedClient(AIOKafkaClient):  # type: ignore[misc]
-    """The driver's client, which tells of connections that break."""
-
-    on_broken: Callable[[str], None]
-
-    def _on_connection_closed(self, conn: Any, reason: Any) -> None:
-        super()._on_connection_closed(conn, reason)
-        if reason in (CloseReason.CONNECTION_BROKEN, CloseReason.CONNECTION_TIMEOUT, CloseReason.OUT_OF_SYNC):
-            self.on_broken(f"the connection to {conn.host}:{conn.port} broke")
 
 
 class AdminLink:
@@ -42,10 +29,8 @@ class AdminLink:
 
     def __init__(self, arguments: Mapping[str, Any], on_broken: Callable[[str], None]) -> None:
         self._admin = AIOKafkaAdminClient(**arguments)
-        self._client = _WatchedClient(**arguments)
-        self._client.on_broken = on_broken
-        self._admin._client = self._client  # noqa: SLF001 - it takes none
-        self._arguments = arguments
+        self._client = self._admin._client  # noqa: SLF001 - it shows less than it has
+        careful(self._client, on_broken)
 
     async def start(self) -> None:
         """
@@ -58,24 +43,7 @@ class AdminLink:
             await self._admin.start()
             await self._client.fetch_all_metadata()
         except DRIVER_ERRORS as error:
-            found = await self._diagnosis(error)
-            raise found from found.__cause__ or error
-
-    async def _diagnosis(self, error: BaseException) -> TransportError:
-        """Find out why the driver could not connect, which it only logs."""
-        own = {"bootstrap_servers", "metadata_max_age_ms", "retry_backoff_ms", "connections_max_idle_ms"}
-        arguments = {name: value for name, value in self._arguments.items() if name not in own}
-        for host, port, _ in self._client.hosts:
-            doing = f"connecting to {host}:{port}"
-            try:
-                connection = await create_conn(host, port, **arguments)
-            except DRIVER_ERRORS as cause:
-                found = translated(cause, doing)
-                made = found if isinstance(found, ConnectError) else ConnectError(f"{doing}: {reason(cause)}")
-                made.__cause__ = cause
-                return made
-            connection.close()
-        return ConnectError(f"no connection to the cluster: {reason(error)}")
+            raise connect_error(error) from error.__cause__ or error
 
     async def restart(self) -> None:
         """

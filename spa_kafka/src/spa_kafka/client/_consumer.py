@@ -14,6 +14,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor  # type:
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # type: ignore[import-untyped]
 
 from spa_core.errors import DisconnectedError
+from spa_kafka.client._careful import careful
 from spa_kafka.client._errors import DRIVER_ERRORS, translated
 from spa_kafka.client._stopping import in_good_order, stopped
 
@@ -105,6 +106,7 @@ class ConsumerLink:
             max_poll_interval_ms=2**31 - 1,
             partition_assignment_strategy=(RoundRobinPartitionAssignor, RangePartitionAssignor),
         )
+        careful(self._consumer._client)  # noqa: SLF001 - it makes its own
         self._listener: _Listener | None = None
 
     async def start(self) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "DeniedError",
     "PartitionsLostError",
     "ProducerLostError",
+    "connect_error",
     "reason",
     "translated",
 ]
@@ -68,6 +69,14 @@ class BatchTooLargeError(TransportError):
 
 class ProducerLostError(TransportError):
     """The broker no longer knows this producer; nothing of the batch was written, and a new producer is needed."""
+
+
+def connect_error(error: BaseException) -> ConnectError:
+    """Return what *error* means that the driver raised while connecting for the first time."""
+    cause = error.__cause__ or error
+    where = f"connecting to {error}" if isinstance(error, driver_errors.KafkaConnectionError) else "connecting"
+    found = translated(cause, where)
+    return found if isinstance(found, ConnectError) else ConnectError(f"no connection while {where}: {reason(cause)}")
 
 
 def translated(error: BaseException, doing: str) -> TransportError:

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.errors import ProducerClosed  # type: ignore[import-untyped]
 from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
 
+from spa_kafka.client._careful import careful
 from spa_kafka.client._errors import DRIVER_ERRORS, translated
 from spa_kafka.client._stopping import in_good_order, stopped
 
@@ -67,6 +68,7 @@ class ProducerLink:
     def __init__(self, arguments: Mapping[str, Any], *, idempotent: bool) -> None:
         self.idempotent = idempotent
         self._producer = AIOKafkaProducer(**arguments, enable_idempotence=idempotent)
+        careful(self._producer.client)
 
     async def start(self) -> None:
         """
