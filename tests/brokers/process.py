@@ -8,10 +8,11 @@ import signal
 import socket
 import subprocess
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = ["LOOPBACK", "BrokerProcess", "free_port"]
@@ -75,10 +76,8 @@ class BrokerProcess:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
-        deadline = time.monotonic() + self._patience
         for port in self._ports:
-            while not _accepts(port):
-                self._wait_a_little(self._process, deadline)
+            self.wait_until(partial(_accepts, port), f"listens on {port}")
 
     def stop(self) -> None:
         """Ask it to end, and wait for that; after the patience it is killed."""
@@ -95,15 +94,34 @@ class BrokerProcess:
 
     def pause(self) -> None:
         """Halt it with SIGSTOP: its connections stay, and nothing answers."""
-        self._signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on after :meth:`pause`."""
-        self._signal(signal.SIGCONT)
+        self.send(signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """Send it any signal; nothing is waited for."""
         if self._process is not None:
             self._process.send_signal(number)
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """
+        Return when *condition* holds.
+
+        Raises:
+            RuntimeError: It ended before, or the patience did, in which case it is killed; with the last lines of its
+                output.
+        """
+        process, deadline = self._process, time.monotonic() + self._patience
+        while process is not None and not condition():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_LOOK_AGAIN)
+                raise RuntimeError(f"{self._command[0]} ended with {process.returncode}:\n{self._last_lines()}")
+            if time.monotonic() > deadline:
+                self.kill()
+                text = f"not within {self._patience:g} s: {self._command[0]} {what}"
+                raise RuntimeError(f"{text}\n{self._last_lines()}")
 
     def _end(self, number: signal.Signals) -> None:
         process = self._process
@@ -116,15 +134,6 @@ class BrokerProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-    def _wait_a_little(self, process: subprocess.Popen[bytes], deadline: float) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_LOOK_AGAIN)
-            raise RuntimeError(f"{self._command[0]} ended with {process.returncode}:\n{self._last_lines()}")
-        if time.monotonic() > deadline:
-            process.kill()
-            process.wait()
-            raise RuntimeError(f"{self._command[0]} is not up after {self._patience:g} s:\n{self._last_lines()}")
 
     def _last_lines(self) -> str:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_LAST_LINES:])

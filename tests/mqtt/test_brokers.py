@@ -145,22 +145,32 @@ def lasting() -> dict[str, Any]:
     return {"identifier": "lasting", "clean_start": False, "properties": properties}
 
 
-@pytest.mark.parametrize("kill", [False, True], ids=["restart", "kill"])
-async def test_sessions_survive(mortal_mosquitto: Mosquitto, topic: str, *, kill: bool) -> None:
-    """A session and what waits in it are there after a restart, and after a kill when there was time to save."""
-    port = mortal_mosquitto.ports.plain
+async def leave_a_message(port: int, topic: str, payload: bytes) -> None:
+    """Let a message wait in the lasting session."""
     async with connected(port, **lasting()) as client:
         await client.subscribe(topic, qos=1)
-    async with connected(port) as other:
-        await other.publish(topic, b"waiting", qos=1)
-        await other.publish(topic, b"after it was saved", qos=1)
-    if kill:
-        mortal_mosquitto.kill()
-        mortal_mosquitto.start()
-    else:
-        mortal_mosquitto.restart()
-    async with connected(port, **lasting()) as client:
+    async with connected(port) as client:
+        await client.publish(topic, payload, qos=1)
+
+
+async def test_sessions_survive_a_restart(mortal_mosquitto: Mosquitto, topic: str) -> None:
+    """A session and what waits in it are there after a restart."""
+    await leave_a_message(mortal_mosquitto.ports.plain, topic, b"waiting")
+    mortal_mosquitto.restart()
+    async with connected(mortal_mosquitto.ports.plain, **lasting()) as client:
         assert await next_message(client) == b"waiting"
+
+
+async def test_what_was_saved_survives_a_kill(mortal_mosquitto: Mosquitto, topic: str) -> None:
+    """After a kill there is what was saved, and nothing since."""
+    await leave_a_message(mortal_mosquitto.ports.plain, topic, b"saved")
+    mortal_mosquitto.save()
+    await leave_a_message(mortal_mosquitto.ports.plain, topic, b"forgotten")
+    mortal_mosquitto.kill()
+    mortal_mosquitto.start()
+    async with connected(mortal_mosquitto.ports.plain, **lasting()) as client:
+        assert await next_message(client) == b"saved"
+        await round_trip(client, topic)
 
 
 async def test_pause(mortal_mosquitto: Mosquitto, topic: str) -> None:

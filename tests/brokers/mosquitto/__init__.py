@@ -6,6 +6,7 @@ It starts in a tenth of a second. The program is the installed one, or Debian's 
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote, urlencode
 
@@ -33,9 +34,8 @@ class Mosquitto:
     """
     A broker of our own; a context manager, running inside.
 
-    It stores sessions, queued and retained messages, at once and not only when it ends, so that they survive
-    :meth:`restart`, and but for the very last :meth:`kill` followed by :meth:`start`. It queues up to a million
-    messages for a client that is away or slow, and drops none.
+    It stores sessions, queued and retained messages when it ends and when told to :meth:`save`: after a :meth:`kill` it
+    knows what it knew then. It queues up to a million messages for a client that is away or slow, and drops none.
 
     Args:
         folder: An empty folder for its files, with a short path (a unix socket's is limited); its log is
@@ -50,6 +50,7 @@ class Mosquitto:
 
     def __init__(self, folder: Path, *, more: str = "") -> None:
         program = mosquitto_command()
+        self._folder = folder
         self.ports = Listeners(*(free_port() for _ in Listeners._fields))
         self.unix_path = folder / "socket"
         self.certificates = Certificates.made_in(folder)
@@ -106,6 +107,14 @@ class Mosquitto:
     def kill(self) -> None:
         """End it with SIGKILL, as a machine that loses its power does."""
         self._process.kill()
+
+    def save(self) -> None:
+        """Let it store what it knows; return when it has."""
+        stored = self._folder / "mosquitto.db"
+        before = stored.stat().st_mtime_ns if stored.exists() else 0
+        self._process.send(signal.SIGUSR1)
+        # It writes another file, which takes this one's place once it is whole.
+        self._process.wait_until(lambda: stored.exists() and stored.stat().st_mtime_ns != before, "has saved")
 
     def pause(self) -> None:
         """Halt it: its connections stay, and nothing answers."""

@@ -30,8 +30,7 @@ set_tcp_nodelay true
 max_queued_messages 1000000
 persistence true
 persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 1
+autosave_interval 0
 """
 
 _ITERATIONS: Final = 101  # what mosquitto_passwd takes
