@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from acme_transport import AcmeConfig, AcmeSocketProvider
-from spa_core.testing.proxy import FaultProxy
-from spa_core.testing.suite import TransportSuite
+from acme_transport.config import AcmeConfig
+from acme_transport.transport import AcmeSocketProvider
+from spa_core.testing import FaultProxy, TransportSuite
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 
 class TestAcme(TransportSuite):
     """The guarantees of ``acme://``."""
 
     url = "acme://127.0.0.1:7171"
+    subject = "acme://"  # its port is another one in each scenario
 
     @pytest.fixture(autouse=True)
     async def network(self, broker_port: int) -> AsyncIterator[None]:
@@ -35,7 +36,7 @@ class TestAcme(TransportSuite):
         return AcmeSocketProvider(AcmeConfig(port=1, timeout=0.5))
 
     @asynccontextmanager
-    async def cut_network(self) -> AsyncIterator[None]:
+    async def cut_network(self) -> AsyncGenerator[None]:
         """Cut all connections and refuse new ones."""
         await self.proxy.refuse()
         await self.proxy.cut()

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 @hookimpl
 def spa_socket_provider(url: Url) -> AcmeSocketProvider | None:
     """Make the provider for an ``acme:`` URL."""
-    from acme_transport import AcmeConfig, AcmeSocketProvider  # noqa: PLC0415 - only when it is asked
+    from acme_transport.config import AcmeConfig  # noqa: PLC0415 - only when it is asked
+    from acme_transport.transport import AcmeSocketProvider  # noqa: PLC0415
 
     return AcmeSocketProvider(AcmeConfig.from_url(url)) if url.scheme == "acme" else None
 
@@ -22,6 +23,7 @@ def spa_socket_provider(url: Url) -> AcmeSocketProvider | None:
 @hookimpl
 def spa_socket_provider_for_config(config: TransportConfig) -> AcmeSocketProvider | None:
     """Make the provider for an ``AcmeConfig``."""
-    from acme_transport import AcmeConfig, AcmeSocketProvider  # noqa: PLC0415 - only when it is asked
+    from acme_transport.config import AcmeConfig  # noqa: PLC0415 - only when it is asked
+    from acme_transport.transport import AcmeSocketProvider  # noqa: PLC0415
 
     return AcmeSocketProvider(config) if isinstance(config, AcmeConfig) else None
