@@ -93,9 +93,12 @@ async def _ttl(kit: Kit) -> bool:
         async with _joined(socket, topic, group=group):
             pass
         await socket.publish(SpaMessage(topic=topic, payload=b"probe", ttl=_SHORT))
-        end = anyio.current_time() + _EXPIRED
+        pause, end = _SHORT, anyio.current_time() + _EXPIRED
         while True:
-            # Not settled, so that each new member is given it again while it lives.
+            # Not settled, so that each new member is given it again while it lives; so may the fences be, where
+            # acknowledgements are in order, and there must not be many.
+            await anyio.sleep(pause)
+            pause *= 2
             async with _joined(socket, topic, group=group) as member:
                 waiting = await kit.until_silent(member, socket, topic)
             if not _holds_probe(waiting):
