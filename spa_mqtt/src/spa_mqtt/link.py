@@ -19,6 +19,7 @@ from spa_mqtt.backoff import Backoff
 from spa_mqtt.client import Connection
 from spa_mqtt.connecting import Settings
 from spa_mqtt.failures import TAKEN_OVER, UNSUPPORTED_VERSION
+from spa_mqtt.peers import peers_at
 
 if TYPE_CHECKING:
     import ssl
@@ -71,6 +72,7 @@ class Link:
         clean_start: Whether the first connection makes the broker forget the session.
 
     Attributes:
+        peers: The other links to this broker.
         connection: The connection that is up; ``None`` while there is none.
         is_v5: Whether MQTT 5 is spoken.
     """
@@ -91,6 +93,7 @@ class Link:
     ) -> None:
         self.config = config
         self.client_id = client_id
+        self.peers = peers_at(config)
         self.connection: Connection | None = None
         self.is_v5 = config.protocol != "3.1.1"
         self._duty = duty
@@ -207,9 +210,12 @@ class Link:
             await self._lost.wait()
             self._backoff.lasted(time.monotonic() - self._connected_at)
             taken_over = self._loss is not None and self._loss.code == TAKEN_OVER
-            await asyncio.sleep(self._backoff.long_pause() if taken_over else self._backoff.pause())
+            if taken_over:
+                await asyncio.sleep(self._backoff.long_pause())
+            else:
+                await self.peers.until_back(self._backoff.pause())
             while not await self._is_back():
-                await asyncio.sleep(self._backoff.pause())
+                await self.peers.until_back(self._backoff.pause())
             self._on_change(None)
 
     async def _is_back(self) -> bool:
@@ -248,6 +254,7 @@ class Link:
         self._connected_at = time.monotonic()
         self.connection = connection
         self._up.set()
+        self.peers.is_back()
 
     def _settings(self) -> Settings:
         return Settings(

@@ -78,7 +78,9 @@ class Outbox:
         return len(self) >= self.limit
 
     def add(self, entry: Entry) -> None:
-        """Put a message behind all others."""
+        """Put a message behind all others; one that has ended begins anew."""
+        entry.is_ended = False
+        entry.mid = 0
         self._waiting.append(entry)
 
     def next(self) -> Entry | None:
@@ -120,9 +122,9 @@ class Outbox:
 
         One that is under way keeps its place until it is confirmed; it is not sent again.
         """
-        if not entry.withdrawn and not entry.is_ended:
+        if not entry.withdrawn:
             entry.withdrawn = True
-            self._withdrawn += entry.mid not in self._under_way
+            self._withdrawn += not entry.is_ended and entry.mid not in self._under_way
 
     def connection_lost(self) -> Entry | None:
         """

@@ -39,6 +39,12 @@ __all__ = ["Publisher"]
 _HEADROOM: Final = 12
 """Bytes of a packet beside topic, payload and properties, at most."""
 
+_GRACE: Final = 3.0
+"""Seconds after a reconnection in which others may not have subscribed again yet."""
+
+_PAUSE: Final = 0.1
+"""Seconds until a message that nobody heard is published again."""
+
 
 class Publisher:
     """
@@ -61,6 +67,9 @@ class Publisher:
         self._mid = 0
         self._is_resumed = False
         self._is_closed = False
+        self._was_connected = False
+        self._grace_ends = 0.0
+        self._unheard: set[Entry] = set()
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 
@@ -176,6 +185,8 @@ class Publisher:
 
     def restore(self, connection: Connection, connack: Connack) -> None:
         """Send on a new connection what is not confirmed, in order, and what waits."""
+        self._grace_ends = self._loop.time() + _GRACE if self._was_connected else 0.0
+        self._was_connected = True
         self._largest = connack.maximum_packet_size or packets.LARGEST
         self._maximum_qos = connack.maximum_qos
         self._outbox.window = min(self._config.publish_window, connack.receive_maximum)
@@ -193,7 +204,11 @@ class Publisher:
     def on_confirmed(self, mid: int, code: int) -> None:
         """End a publish."""
         entry = self._outbox.confirmed(mid)
-        if entry is not None:
+        if entry is not None and code == NO_SUBSCRIBERS and self._loop.time() < self._grace_ends:
+            # A broker that has forgotten its subscriptions took it for nobody. So it can be sent again without harm.
+            self._unheard.add(entry)
+            self._loop.call_later(_PAUSE, self._publish_again, entry)
+        elif entry is not None:
             entry.on_end(code)
         self._send()
         self._has_room.set()
@@ -203,11 +218,18 @@ class Publisher:
         self._is_closed = True
         self._has_room.set()
         with anyio.move_on_after(self._config.drain_timeout):
-            while len(self._outbox) and self._connection is not None:
+            while (len(self._outbox) or self._unheard) and self._connection is not None:
                 self._has_room.clear()
                 await self._has_room.wait()
-        for entry in self._outbox.close():
+        for entry in (*self._outbox.close(), *self._unheard):
             entry.on_end(_closed())
+
+    def _publish_again(self, entry: Entry) -> None:
+        self._unheard.discard(entry)
+        if not (entry.withdrawn or self._is_closed):
+            self._outbox.add(entry)
+            self._send()
+        self._has_room.set()
 
     def _send(self) -> None:
         connection = self._connection

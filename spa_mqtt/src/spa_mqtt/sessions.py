@@ -11,6 +11,8 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Final
 
+from spa_mqtt.peers import broker_name
+
 if TYPE_CHECKING:
     from spa_core.transport import SubscriptionSpec
     from spa_mqtt.config import MqttConfig
@@ -87,7 +89,7 @@ def release(session: Session) -> None:
 
 
 def _claim(config: MqttConfig, base: str, *, is_kept: bool) -> Session:
-    broker = config.unix_path or ",".join(map(str, config.addresses))
+    broker = broker_name(config)
     for number in itertools.count(1):
         key = broker, base if number == 1 else f"{base}-{number}"
         if key not in _in_use:

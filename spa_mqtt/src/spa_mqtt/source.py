@@ -133,6 +133,7 @@ class Source:
             is_kept = self._session.is_kept and not is_finished
             await self.link.close(forget=not is_kept)
         finally:
+            self.link.peers.present(self)
             release(self._session)
 
     async def hand_over(self, heir: Reader) -> bool:
@@ -206,11 +207,14 @@ class Source:
         # Mosquitto 2.0 forgets shared subscriptions under 3.1.1.
         if not self.is_draining and (self._spec.group is not None or not remembers):
             await self._subscribe(connection, connack)
+        self.link.peers.present(self)
         self._acknowledge_soon()
 
     def lost(self) -> None:
         """Make what is in hand void, and keep apart what is not, until it is known whether the broker sends it again."""
         self._connection = None
+        if self._is_subscribed:
+            self.link.peers.missing(self)
         self._inflight.connection_lost()
         self._limbo += self.reader.let_go(self)[0]
 

@@ -269,6 +269,7 @@ class _Opened:
 
     async def restore(self, connection: Connection, connack: Connack) -> None:
         await self.replies.restore(connection)
+        await self.link.peers.until_complete()
         if not connection.is_over:
             self.publisher.restore(connection, connack)
 
