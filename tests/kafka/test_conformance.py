@@ -47,7 +47,9 @@ class TestKafka(TransportSuite):
 
     def provider_for(self, address: str, **fields: Any) -> SocketProvider[KafkaConfig]:
         """Make a provider that does not wait for long."""
-        return KafkaSocketProvider(KafkaConfig(address, session_timeout=6.0, reconnect_max=0.5, **fields))
+        return KafkaSocketProvider(
+            KafkaConfig(address, session_timeout=6.0, drain_timeout=1.0, reconnect_max=0.5, **fields)
+        )
 
     def make_unreachable_provider(self) -> SocketProvider[KafkaConfig]:
         """Make a provider for a port where nothing listens."""
