@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from spa_core.errors import TransportError
 from spa_kafka.assignment import Assignment
@@ -30,6 +30,9 @@ __all__ = ["GroupConsumer"]
 
 logger = logging.getLogger("spa_kafka")
 
+_BETWEEN_JOINS: Final = 1.0
+"""Seconds at least between two changes of a group's topics."""
+
 
 class GroupConsumer(Consumer):
     """A member of a group; see :class:`~spa_kafka.consumer.Consumer`."""
@@ -47,6 +50,7 @@ class GroupConsumer(Consumer):
         self._from_the_start = from_the_start
         self._link: ConsumerLink | None = None
         self._listened: frozenset[str] = frozenset()
+        self._listened_at = 0.0
         self._first: frozenset[str] | None = None
         self._generation = 0
         self._committing = asyncio.Lock()
@@ -80,9 +84,16 @@ class GroupConsumer(Consumer):
 
     async def _rewire(self, link: ConsumerLink) -> None:
         wanted = frozenset(self.reading.wanted())
-        if wanted and wanted != self._listened:
-            self._listened = wanted
-            link.listen(wanted, revoked=self._revoked, assigned=self._assigned)
+        if not wanted or wanted == self._listened:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._listened and now < self._listened_at + _BETWEEN_JOINS:
+            self._changed = True  # later: each change makes the whole group let go and join again
+            return
+        # Before the driver is told, because with the old topics it forgets the partitions, and takes no commit for them.
+        await self._revoked()
+        self._listened, self._listened_at = wanted, now
+        link.listen(wanted, revoked=self._revoked, assigned=self._assigned)
 
     async def _detach(self, link: ConsumerLink) -> None:
         self._link = None
@@ -102,10 +113,11 @@ class GroupConsumer(Consumer):
             return
         assignment.stop()
         if assignment.unsettled:
-            self._drained = asyncio.Event()
+            # The driver may ask while we have begun by ourselves, to change topics.
+            drained = self._drained = self._drained or asyncio.Event()
             try:
                 async with asyncio.timeout(self._config.drain_timeout):
-                    await self._drained.wait()
+                    await drained.wait()
             except TimeoutError:
                 text = "%d messages were not settled within %g s and will be delivered to another member too"
                 logger.warning(text, assignment.unsettled, self._config.drain_timeout)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from spa_kafka.client._admin import AdminLink
 from spa_kafka.client._consumer import ConsumerLink, Record
 from spa_kafka.client._errors import BatchTooLargeError, DeniedError, PartitionsLostError, ProducerLostError
+from spa_kafka.client._logs import mind_logs
 from spa_kafka.client._producer import Batch, ProducerLink, Sendable, key_hash
-from spa_kafka.client._stopping import hide_passwords
 
 __all__ = [
     "AdminLink",
@@ -24,8 +24,7 @@ __all__ = [
     "ProducerLostError",
     "Record",
     "Sendable",
-    "hide_passwords",
     "key_hash",
 ]
 
-hide_passwords()
+mind_logs()

@@ -1,16 +1,23 @@
 """
 The driver's client, made careful: tells why it cannot connect and when connections break, and leaves none open.
 
-The driver's own only logs why a bootstrap failed, and forgets to close its connection when it is cancelled meanwhile.
+The driver's own only logs why a bootstrap failed, forgets to close its connection when it is cancelled meanwhile, and
+gives joining a group no more time than any other request, although that waits for the other members to let go.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
+from aiokafka.client import AIOKafkaClient, ConnectionGroup  # type: ignore[import-untyped]
 from aiokafka.conn import CloseReason, create_conn  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaConnectionError, KafkaError  # type: ignore[import-untyped]
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
+from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest  # type: ignore[import-untyped]
 from aiokafka.protocol.metadata import MetadataRequest  # type: ignore[import-untyped]
 from aiokafka.util import create_task  # type: ignore[import-untyped]
 
@@ -24,20 +31,25 @@ _OWN = ("client_id", "ssl_context", "security_protocol")
 _SASL = ("mechanism", "plain_username", "plain_password", "kerberos_service_name", "kerberos_domain_name")
 
 
-def careful(client: AIOKafkaClient, on_broken: Callable[[str], None] | None = None) -> None:
+def careful(
+    client: AIOKafkaClient, *, on_broken: Callable[[str], None] | None = None, joining: float | None = None
+) -> None:
     """
     Make a client of the driver careful, before it is started.
 
     Args:
         client: The client; of the driver's consumer, for one, which makes its own.
         on_broken: Told, in words, when one of its connections breaks.
+        joining: Seconds that joining a group may take; ``None`` is what any request may.
     """
     client.__class__ = _CarefulClient  # the driver lets nobody choose the class of its clients
     client.on_broken = on_broken
+    client.joining = joining
 
 
 class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
     on_broken: Callable[[str], None] | None
+    joining: float | None
 
     async def bootstrap(self) -> None:
         """Ask the configured hosts for the cluster; raise with the last failure as the cause."""
@@ -65,6 +77,25 @@ class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
         self.cluster.update_metadata(metadata)
         if not self.cluster.brokers():
             raise KafkaConnectionError(f"{host}:{port} names no broker of its cluster")
+
+    async def send(self, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:  # noqa: ANN401
+        """Send a request and return its answer."""
+        if self.joining is None or not isinstance(request, JoinGroupRequest | SyncGroupRequest):
+            return await super().send(node_id, request, group=group)
+        connection = await self._get_conn(node_id, group=group)
+        if connection is None:
+            raise NodeNotReadyError(f"there is no connection to node {node_id}")
+        # The connection knows one timeout, and takes it when it sends.
+        usual, connection._request_timeout = connection._request_timeout, self.joining  # noqa: SLF001
+        try:
+            answer = connection.send(request)
+        finally:
+            connection._request_timeout = usual  # noqa: SLF001
+        try:
+            return await answer
+        except TimeoutError as error:
+            connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+            raise RequestTimedOutError from error
 
     def _on_connection_closed(self, conn: Any, reason: Any) -> None:  # noqa: ANN401 - the driver has no types
         super()._on_connection_closed(conn, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import (  # type: ignore[import-untyped]
     AIOKafkaConsumer,
@@ -70,6 +70,10 @@ class Record(Protocol):
         ...
 
 
+_GRACE: Final = 5.0
+"""Seconds that a broker gets to answer after the last member of a group has let go."""
+
+
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
@@ -106,7 +110,7 @@ class ConsumerLink:
             max_poll_interval_ms=2**31 - 1,
             partition_assignment_strategy=(RoundRobinPartitionAssignor, RangePartitionAssignor),
         )
-        careful(self._consumer._client)  # noqa: SLF001 - it makes its own
+        careful(self._consumer._client, joining=arguments["rebalance_timeout_ms"] / 1000 + _GRACE)  # noqa: SLF001 - it makes its own
         self._listener: _Listener | None = None
 
     async def start(self) -> None:

@@ -1,28 +1,17 @@
-"""Ending parts of the driver, whose own ways to stop break off or never return; and what its logs must not show."""
+"""Ending parts of the driver, whose own ways to stop break off or never return."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-__all__ = ["hide_passwords", "in_good_order", "stopped"]
+__all__ = ["in_good_order", "stopped"]
 
 _PATIENCE: Final = 3.0
 """Seconds that a part of the driver gets to stop in good order before it is made to."""
-
-
-def hide_passwords() -> None:
-    """Keep what is sent to authenticate out of the driver's debug log."""
-    logging.getLogger("aiokafka.conn").addFilter(_without_passwords)
-
-
-def _without_passwords(record: logging.LogRecord) -> bool:
-    arguments = record.args if isinstance(record.args, tuple) else ()
-    return not any("Sasl" in type(each).__name__ for each in arguments)
 
 
 async def stopped(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
