@@ -17,8 +17,8 @@ from old_nodes import Bus, NoSpaDatError, OldNode, python_with
 
 from spa_core import DistributedApplication, PayloadFormat, SocketConfig, SocketProviderFactory
 from spa_core.envelopes import SpaDatEnvelope
-from spa_kafka.config import KafkaConfig
-from spa_mqtt.config import MqttConfig
+from spa_kafka import KafkaConfig
+from spa_mqtt import MqttConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping

@@ -27,7 +27,7 @@ class Bus(NamedTuple):
     def in_spa_dat(self, **more: Any) -> dict[str, Any]:
         """Return the configuration a node is given, with *more* fields."""
         if self.kind == "mqtt":
-            return {"mqtt": {"host": self.host, "port": self.port, "qos": 1, **more}}
+            return {"mqtt": {"host": self.host, "port": self.port, **more}}
         return {"kafka": {"bootstrap_servers": f"{self.host}:{self.port}", **more}}
 
     def name(self, topic: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -47,7 +48,9 @@ class OldNode:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._process.aclose()  # kills it
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.aclose()
 
     async def said(self, what: str) -> dict[str, Any]:
         """Wait for its next word, which must be *what*, and return the facts it told."""

@@ -66,10 +66,21 @@ async def produce(socket: SpaSocket, **_: Any) -> None:
     say("published")
 
 
+async def request(socket: SpaSocket, fields: dict[str, Any]) -> None:
+    """
+    Ask until there is a reply.
+
+    spa-dat loses the one that comes before it has begun to wait for it, whoever sends it, and would wait for ever.
+    """
+    while True:
+        with contextlib.suppress(asyncio.TimeoutError):
+            return say_message("replied", await asyncio.wait_for(socket.request(make(**fields)), timeout=2))
+
+
 async def ask(socket: SpaSocket, **_: Any) -> None:
     """Send the messages of the task as requests, one after another."""
     for fields in TASK["messages"]:
-        say_message("replied", await socket.request(make(**fields)))
+        await request(socket, fields)
 
 
 def ask_at_once() -> None:
@@ -78,7 +89,7 @@ def ask_at_once() -> None:
 
         @app.producer()
         async def ask(socket: SpaSocket, fields: dict[str, Any] = fields, **_: Any) -> None:
-            say_message("replied", await socket.request(make(**fields)))
+            await request(socket, fields)
 
 
 class SayReady(logging.Handler):

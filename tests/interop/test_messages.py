@@ -1,0 +1,121 @@
+"""What is published on one side arrives on the other as it was meant, SPA to spa-dat and spa-dat to SPA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from spa_core import DistributedApplication, MessageBuilder, SpaMessage, SpaSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from old_nodes import OldNode
+
+pytestmark = pytest.mark.anyio
+
+FIELDS = {
+    "payload": '{"litres": "100.6 ½"}',
+    "content_type": "application/json",
+    "client_name": "north gauge",
+    "response_topic": "plants.north.answers",
+    "timestamp": 1690000000,
+}
+FIELDS_OF_0_4 = {"client_id": "sensor-7", "quality_of_service": 1}
+
+
+async def test_node_consumes(
+    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str, version: str
+) -> None:
+    """A node gets every field of what an application publishes."""
+    node = await start_node("consume", topics=[topic])
+
+    @app.producer(client_id="sensor-7", client_name="north gauge")
+    async def producer(socket: SpaSocket, message_builder: MessageBuilder) -> None:
+        await socket.publish(message_builder(topic=topic, **FIELDS, quality_of_service=1))
+
+    with anyio.fail_after(30):
+        await app.start_async()
+        consumed = await node.said("consumed")
+
+    more = {} if version == "0.3.0" else FIELDS_OF_0_4
+    assert consumed == {"topic": topic, **FIELDS, **more}
+
+
+async def test_node_consumes_the_least(
+    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str
+) -> None:
+    """A node accepts a message of nothing but a payload and a topic, and those that come after it, in order."""
+    node = await start_node("consume", topics=topic)
+
+    @app.producer()
+    async def producer(socket: SpaSocket) -> None:
+        for number in range(5):
+            await socket.publish(SpaMessage(payload=str(number), topic=topic))
+
+    with anyio.fail_after(30):
+        await app.start_async()
+        consumed = [await node.said("consumed") for _ in range(5)]
+
+    assert [message["payload"] for message in consumed] == ["0", "1", "2", "3", "4"]
+    assert {message["content_type"] for message in consumed} == {None}
+
+
+async def test_node_produces(
+    app: DistributedApplication,
+    running: Callable[..., Awaitable[None]],
+    start_node: Callable[..., Awaitable[OldNode]],
+    topic: str,
+    version: str,
+) -> None:
+    """A handler gets every field of what a node publishes, and a payload decoded by its content type."""
+    fields: dict[str, Any] = FIELDS if version == "0.3.0" else {**FIELDS, **FIELDS_OF_0_4}
+    received: list[tuple[SpaMessage, dict[str, str]]] = []
+    handled = anyio.Event()
+
+    @app.application(topic)
+    async def consumer(message: SpaMessage, body: dict[str, str]) -> None:
+        received.append((message, body))
+        handled.set()
+
+    async def act() -> None:
+        node = await start_node("produce", messages=[{"topic": topic, **fields}])
+        await node.said("published")
+        await handled.wait()
+
+    await running(app, act)
+
+    ((message, body),) = received
+    assert body == {"litres": "100.6 ½"}
+    assert message.topic == topic
+    assert {name: getattr(message, name) for name in fields} == {**fields, "payload": FIELDS["payload"].encode()}
+
+
+async def test_node_produces_the_least(
+    app: DistributedApplication,
+    running: Callable[..., Awaitable[None]],
+    start_node: Callable[..., Awaitable[OldNode]],
+    topic: str,
+) -> None:
+    """What a node leaves out is nothing to a handler, and everything a node publishes arrives, in order."""
+    received: list[SpaMessage] = []
+    handled = anyio.Event()
+
+    @app.application(topic)
+    async def consumer(message: SpaMessage) -> None:
+        received.append(message)
+        if len(received) == 100:
+            handled.set()
+
+    async def act() -> None:
+        messages = [{"topic": topic, "payload": str(number)} for number in range(100)]
+        node = await start_node("produce", messages=messages)
+        await node.said("published")
+        await handled.wait()
+
+    await running(app, act)
+
+    assert [message.payload for message in received] == [str(number).encode() for number in range(100)]
+    assert {(each.content_type, each.client_name, each.response_topic) for each in received} == {(None, None, None)}

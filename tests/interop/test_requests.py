@@ -1,0 +1,139 @@
+"""Requests in both directions: the response topic is all that ties a node's reply to its request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from spa_core import DistributedApplication, SpaMessage, SpaSocket
+from spa_core.errors import RequestTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from old_nodes import OldNode
+
+pytestmark = pytest.mark.anyio
+
+QUESTIONS = [str(number) for number in range(5)]
+ANSWERS = [f"re: {number}" for number in range(5)]
+
+
+async def test_node_answers(
+    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str
+) -> None:
+    """An application's requests are answered by a node, one after another."""
+    await start_node("answer", topics=topic)
+    answers: list[str] = []
+
+    @app.producer()
+    async def requester(socket: SpaSocket) -> None:
+        for question in QUESTIONS:
+            reply = await socket.request(SpaMessage(payload=question, topic=topic), timeout=10)
+            answers.append(reply.payload.decode())
+
+    with anyio.fail_after(30):
+        await app.start_async()
+
+    assert answers == ANSWERS
+
+
+async def test_node_answers_at_once(
+    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str
+) -> None:
+    """Of requests under way at the same time each gets its own answer from a node."""
+    await start_node("answer", topics=topic)
+    answers: dict[str, str] = {}
+
+    @app.producer()
+    async def requester(socket: SpaSocket) -> None:
+        async def ask(question: str) -> None:
+            reply = await socket.request(topic, question, timeout=10)
+            answers[question] = reply.payload.decode()
+
+        async with anyio.create_task_group() as tasks:
+            for question in QUESTIONS:
+                tasks.start_soon(ask, question)
+
+    with anyio.fail_after(30):
+        await app.start_async()
+
+    assert answers == dict(zip(QUESTIONS, ANSWERS, strict=True))
+
+
+async def test_late_answer_is_nobody_elses(
+    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str
+) -> None:
+    """An answer that comes after its request has given up is not taken for that of the next one."""
+    silent, answers = f"{topic}-silent", []
+
+    @app.producer()
+    async def requester(socket: SpaSocket) -> None:
+        node = await start_node("consume", topics=[silent])
+        with pytest.raises(RequestTimeoutError):
+            await socket.request(silent, "never answered", timeout=0.5)
+        asked = await node.said("consumed")
+        await start_node("answer", topics=topic)
+        late = await start_node("produce", messages=[{"topic": asked["response_topic"], "payload": "too late"}])
+        await late.said("published")
+        answers.append((await socket.request(topic, "now", timeout=10)).payload)
+
+    with anyio.fail_after(30):
+        await app.start_async()
+
+    assert answers == [b"re: now"]
+
+
+@pytest.mark.parametrize("way", ["returning", "publishing", "replying"])
+async def test_node_asks(
+    app: DistributedApplication,
+    running: Callable[..., Awaitable[None]],
+    start_node: Callable[..., Awaitable[OldNode]],
+    topic: str,
+    way: str,
+) -> None:
+    """A node's requests are answered by a handler: by its return value, by publishing, or by ``socket.reply``."""
+    replies: list[str] = []
+
+    @app.application(topic)
+    async def responder(message: SpaMessage, socket: SpaSocket) -> str | None:
+        answer = f"re: {message.payload.decode()}"
+        if way == "returning":
+            return answer
+        if way == "publishing":
+            await socket.publish(SpaMessage(payload=answer, topic=message.response_topic))  # type: ignore[arg-type]
+        else:
+            await socket.reply(message, answer)
+        return None
+
+    async def act() -> None:
+        node = await start_node("ask", messages=[{"topic": topic, "payload": each} for each in QUESTIONS])
+        replies.extend([(await node.said("replied"))["payload"] for _ in QUESTIONS])
+
+    await running(app, act)
+
+    assert replies == ANSWERS
+
+
+async def test_nodes_ask_at_once(
+    app: DistributedApplication,
+    running: Callable[..., Awaitable[None]],
+    start_node: Callable[..., Awaitable[OldNode]],
+    topic: str,
+) -> None:
+    """Of several nodes that ask at the same time each gets its own answer."""
+    replies: list[str] = []
+
+    @app.application(topic, concurrency=5)
+    async def responder(message: SpaMessage) -> str:
+        return f"re: {message.payload.decode()}"
+
+    async def act() -> None:
+        node = await start_node("ask at once", messages=[{"topic": topic, "payload": each} for each in QUESTIONS])
+        replies.extend([(await node.said("replied"))["payload"] for _ in QUESTIONS])
+
+    await running(app, act)
+
+    assert sorted(replies) == ANSWERS
