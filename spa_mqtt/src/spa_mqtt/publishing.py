@@ -23,6 +23,7 @@ from spa_core.errors import (
 from spa_mqtt import packets
 from spa_mqtt.failures import NO_SUBSCRIBERS, REFUSAL, publish_refused
 from spa_mqtt.outbox import Entry, Outbox
+from spa_mqtt.packets import MalformedPacketError
 from spa_mqtt.wire import Outgoing, to_wire
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ class Publisher:
         wanted = config.qos if message.quality_of_service is None else message.quality_of_service
         qos = min(wanted, self._maximum_qos)
         outgoing = to_wire(message, is_v5=is_v5, enveloping=config.envelope)
-        self._check_size(message, outgoing)
         packet = self._packet_maker(message, outgoing, qos)
+        self._check_size(message, outgoing, packet)
         if not qos:
             await self._publish_unconfirmed(message.topic, packet(0, False))  # noqa: FBT003 - of `Entry`
             return None
@@ -175,11 +176,18 @@ class Publisher:
         self._outbox.withdraw(entry)
         self._has_room.set()
 
-    def _check_size(self, message: SpaMessage, outgoing: Outgoing) -> None:
-        least = len(outgoing.payload) + len(outgoing.properties or b"") + len(message.topic) + _HEADROOM
-        if least > self._largest - 2 * len(message.topic) and least + 2 * len(message.topic) > self._largest:
-            text = f"a message on {message.topic!r} makes a packet of {least} bytes, {self._link.where} takes {self._largest}"
-            raise MessageTooLargeError(text, topic=message.topic, size=len(message.payload), limit=self._largest)
+    def _check_size(self, message: SpaMessage, outgoing: Outgoing, packet: Callable[[int, bool], bytes]) -> None:
+        at_most = len(outgoing.payload) + len(outgoing.properties or b"") + 4 * len(message.topic) + _HEADROOM
+        if at_most <= self._largest:
+            return
+        try:
+            size = len(packet(1, False))  # noqa: FBT003 - of `Entry`
+        except MalformedPacketError:
+            size = at_most
+        if size > self._largest:
+            limit, where = self._largest, self._link.where
+            text = f"a message on {message.topic!r} makes a packet of {size} bytes, and {where} takes {limit}"
+            raise MessageTooLargeError(text, topic=message.topic, size=size, limit=limit)
 
     # -- the life of its connection ------------------------------------------------------------------------------------
 
