@@ -12,6 +12,7 @@ from spa_core.errors import AuthenticationError, ConnectError, PublishRefusedErr
 __all__ = ["Loss", "encryption_failed", "publish_refused", "reason", "refused", "subscribe_refused", "unreachable"]
 
 TAKEN_OVER: Final = 0x8E
+KEEPALIVE_TIMEOUT: Final = 0x8D
 NO_SUBSCRIBERS: Final = 0x10
 REFUSAL: Final = 0x80
 """Reason codes from here on say no (MQTT 5, 2.4)."""

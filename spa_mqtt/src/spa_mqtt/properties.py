@@ -7,14 +7,11 @@ It knows what the protocol calls them and nothing of messages; `wire` gives them
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from spa_mqtt.packets import MalformedPacketError, read_varint
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["LONGEST", "Properties", "expiry", "identifiers", "read", "text", "user"]
 

@@ -54,6 +54,7 @@ class Reader(Protocol):
 
     def let_go(self, source: Source) -> tuple[list[Item], list[Item]]:
         """Give everything of a source back: return what waits and what is in hand, in the order of receipt."""
+        ...
 
 
 class Source:
@@ -84,6 +85,7 @@ class Source:
     ) -> None:
         self.reader = reader
         self.is_draining = False
+        self._tell = on_change
         self._config = config
         self._spec = spec
         self._loop = asyncio.get_running_loop()
@@ -103,7 +105,7 @@ class Source:
             tls=tls,
             session_expiry=config.session_seconds,
             receive_maximum=min(spec.prefetch, 65_535),
-            on_change=lambda reason: on_change(self.link, reason),
+            on_change=self._on_change,
             is_kept=self._session.is_kept,
             clean_start=config.clean_start,
         )
@@ -211,7 +213,7 @@ class Source:
         self._acknowledge_soon()
 
     def lost(self) -> None:
-        """Make what is in hand void, and keep apart what is not, until it is known whether the broker sends it again."""
+        """Make what is in hand void; keep apart what is not, until it is known whether the broker sends it again."""
         self._connection = None
         if self._is_subscribed:
             self.link.peers.missing(self)
@@ -235,6 +237,9 @@ class Source:
 
     def on_confirmed(self, mid: int, code: int) -> None:
         """Nothing is published here."""
+
+    def _on_change(self, reason: str | None) -> None:
+        self._tell(self.link, reason)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

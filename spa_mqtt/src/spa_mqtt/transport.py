@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from spa_core.message import SpaMessage
-    from spa_core.transport import ConnectionListener, SubscriptionSpec
-    from spa_core.transport import Subscription
+    from spa_core.transport import ConnectionListener, Subscription, SubscriptionSpec
     from spa_mqtt.client import Connection
     from spa_mqtt.connecting import Connack
     from spa_mqtt.packets import Incoming
