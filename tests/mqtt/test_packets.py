@@ -12,18 +12,12 @@ from spa_mqtt.packets import Incoming, MalformedPacketError, publish, read_confi
 topics = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 
 
-@given(
-    topics, st.binary(max_size=300), st.integers(1, 65_535), st.sampled_from([0, 1, 2]), st.booleans(), st.booleans()
-)
+@given(topics, st.binary(max_size=300), st.integers(1, 65_535), st.sampled_from([0, 1, 2]), st.data())
 def test_a_publish_packet_is_read_as_it_was_written(
-    topic: str,
-    payload: bytes,
-    mid: int,
-    qos: int,
-    retain: bool,
-    dup: bool,  # noqa: FBT001 - drawn by Hypothesis
+    topic: str, payload: bytes, mid: int, qos: int, data: st.DataObject
 ) -> None:
     """Whatever a PUBLISH packet is made of comes out of it again, with properties and without."""
+    retain, dup = data.draw(st.booleans()), data.draw(st.booleans())
     for encoded in (None, b"", b"\x02\x00\x00\x00\x09" * 30):
         packet = publish(topic, payload, mid=mid, qos=qos, retain=retain, properties=encoded, dup=dup)
         size, start = packets.read_varint(packet, 1)

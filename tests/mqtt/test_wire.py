@@ -116,7 +116,7 @@ def test_a_damaged_envelope_is_read_as_something(message: SpaMessage, place: int
 
 
 def test_an_envelope_is_recognised_in_mqtt_5_too() -> None:
-    """A reader that speaks MQTT 5 understands what a sender put into an envelope, which always begins with the magic."""
+    """A reader that speaks MQTT 5 understands what a sender put into an envelope, which begins with the magic."""
     message = SpaMessage(topic="a", payload=b"body", headers={"unit": "m3"}, quality_of_service=1)
     outgoing = to_wire(message, is_v5=False, enveloping="auto")
 

@@ -107,7 +107,6 @@ class Link:
         self._hosts = itertools.cycle(config.addresses or (None,))
         self._host = next(self._hosts)
         self._backoff = Backoff(config.reconnect_min, config.reconnect_max)
-        self._current: Connection | None = None
         self._loss: Loss | None = None
         self._lost = asyncio.Event()
         self._up = asyncio.Event()
@@ -228,18 +227,11 @@ class Link:
 
     async def _attempt(self, seconds: float) -> None:
         """Make one attempt, and another at once if the broker turns out to speak MQTT 3.1.1 only."""
-        connection = self._current = Connection(self._settings(), self)
+        connection = Connection(self._settings(), self)
         self._lost.clear()
         self._loss = None
         try:
-            with anyio.move_on_after(seconds) as scope:
-                connack = await connection.connect()
-                await self._duty.restore(connection, connack)
-                if connection.is_over:
-                    raise DisconnectedError(f"{self.where} ended the connection at once")
-            if scope.cancelled_caught:
-                text = f"{self.where} did not answer within {self.config.connect_timeout:g} s while {connection.stage}"
-                raise ConnectError(text)
+            await self._establish(connection, seconds)
         except BaseException as error:
             if not isinstance(error, ConnectError):
                 await self._take_leave(connection)
@@ -248,13 +240,24 @@ class Link:
             self._host = next(self._hosts)
             if connection.refusal == UNSUPPORTED_VERSION and self.is_v5 and self.config.protocol == "auto":
                 self.is_v5 = False
-                return await self._attempt(seconds)
+                await self._attempt(seconds)
+                return
             raise
         self._clean_start = False
         self._connected_at = time.monotonic()
         self.connection = connection
         self._up.set()
         self.peers.is_back()
+
+    async def _establish(self, connection: Connection, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            connack = await connection.connect()
+            await self._duty.restore(connection, connack)
+            if not connection.is_over:
+                return
+            raise DisconnectedError(f"{self.where} ended the connection at once")
+        patience = self.config.connect_timeout
+        raise ConnectError(f"{self.where} did not answer within {patience:g} s while {connection.stage}")
 
     def _settings(self) -> Settings:
         return Settings(

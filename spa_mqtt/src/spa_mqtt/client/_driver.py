@@ -1,8 +1,8 @@
 """
 paho, as far as it is used: it speaks CONNECT, SUBSCRIBE, PINGREQ and DISCONNECT, and splits the stream into packets.
 
-Everything in it that is private to paho or aiomqtt is used here and nowhere else; a test fails when it changes. The
-packets of messages are handed on unread: paho reads them slowly, and acknowledges level 2 before anybody has handled it.
+Everything that is private to paho or aiomqtt is used here and nowhere else; a test fails when it changes. The packets
+of messages are handed on unread: paho reads them slowly, and acknowledges level 2 before anybody has handled it.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ class Driver:
 
     def next_mid(self, *, after: int) -> int:
         """Return the next packet identifier, from 1 to 65535, round and round; never one that a SUBSCRIBE has."""
-        if after > self._paho._last_mid:  # noqa: SLF001 - a new connection counts on from where the last one was
-            self._paho._last_mid = after  # noqa: SLF001
+        # A new connection counts on from where the last one was.
+        self._paho._last_mid = max(self._paho._last_mid, after)  # noqa: SLF001
         number: int = self._paho._mid_generate()  # noqa: SLF001
         return number
 
