@@ -10,7 +10,6 @@ from aiokafka import (  # type: ignore[import-untyped]
     ConsumerRebalanceListener,
     TopicPartition,
 )
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # type: ignore[import-untyped]
 
 from spa_core.errors import DisconnectedError
@@ -108,7 +107,8 @@ class ConsumerLink:
             auto_offset_reset="earliest",
             # Whether handlers hang is watched by us: they may take as long as they need.
             max_poll_interval_ms=2**31 - 1,
-            partition_assignment_strategy=(RoundRobinPartitionAssignor, RangePartitionAssignor),
+            # One and no more: the driver joins once for each, and two members would make each other join for ever.
+            partition_assignment_strategy=(RoundRobinPartitionAssignor,),
         )
         careful(self._consumer._client, joining=arguments["rebalance_timeout_ms"] / 1000 + _GRACE)  # noqa: SLF001 - it makes its own
         self._listener: _Listener | None = None
