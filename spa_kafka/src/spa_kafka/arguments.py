@@ -1,39 +1,21 @@
-"""What the driver is given for a configuration: its own names, milliseconds, and the TLS context."""
+"""What the driver is given for a configuration: its own names, and milliseconds."""
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import ssl
+
     from spa_kafka.config import KafkaConfig
 
-__all__ = ["consumer_arguments", "link_arguments", "producer_arguments", "tls_context"]
+__all__ = ["consumer_arguments", "link_arguments", "producer_arguments"]
 
 _ROOM: Final = 64 * 1024
 """Bytes beyond the payload that a key and headers may take."""
 
 _BACKOFF: Final = 50
 """Milliseconds that the driver waits before it repeats a single call."""
-
-
-def tls_context(config: KafkaConfig) -> ssl.SSLContext | None:
-    """
-    Return what encrypts connections, ``None`` without TLS. Reads files: not for the event loop's thread.
-
-    Raises:
-        OSError: A file cannot be read, or does not hold what it should.
-    """
-    if not config.tls:
-        return None
-    context = ssl.create_default_context(cafile=config.tls_ca)
-    if config.tls_insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.tls_cert is not None:
-        password = None if config.tls_key_password is None else config.tls_key_password.reveal()
-        context.load_cert_chain(config.tls_cert, config.tls_key, password)
-    return context
 
 
 def link_arguments(config: KafkaConfig, context: ssl.SSLContext | None, client_id: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Assignment(Generic[RecordT]):
         }
 
     def last_words(self) -> dict[Place, tuple[int, str]]:
-        """Return what the next owners of the partitions need to know: as :meth:`committable`, with given up attempts."""
+        """Return what the next owners of the partitions need to know: what to commit, and attempts in vain."""
         words = self.committable()
         for place, partition in self.partitions.items():
             if place not in words and (attempts := partition.attempts()):
@@ -80,6 +80,12 @@ class Assignment(Generic[RecordT]):
         for place, offset in offsets:
             if place in self.partitions:
                 self.partitions[place].committed(offset)
+
+    def begin_anew(self, place: Place, start: int) -> int:
+        """Forget all of a partition, because its log is another one; return how many records were in hand."""
+        old = self.partitions[place]
+        self.partitions[place] = old.anew(start)
+        return old.close()
 
     def stop(self) -> None:
         """Hand out nothing more, and forget what is not in hand."""

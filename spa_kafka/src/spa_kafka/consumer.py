@@ -9,22 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from spa_core.errors import AuthenticationError, ConnectError, DisconnectedError, TransportError
-from spa_core.message import SpaMessage
 from spa_kafka.backoff import Backoff
 from spa_kafka.client import ConsumerLink, DeniedError, Record
-from spa_kafka.partitions import Past
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from spa_core.message import SpaMessage
     from spa_kafka.assignment import Assignment, Place
     from spa_kafka.cluster import Cluster
     from spa_kafka.config import KafkaConfig
-    from spa_kafka.partitions import Partition
+    from spa_kafka.partitions import Partition, Past
     from spa_kafka.subscription import KafkaSubscription
 
 __all__ = ["Consumer", "Reading"]
@@ -131,6 +129,7 @@ class Consumer(ABC):
         if self._full:
             self._stir.set()
 
+    @abstractmethod
     def settled(self) -> None:
         """Hear that a record was settled."""
 
@@ -216,6 +215,8 @@ class Consumer(ABC):
             if batches:
                 self._hold(batches)
                 await asyncio.sleep(0)  # where there is always more the poll never waits, and others must run
+            elif self.assignment is not None and link.lacks({topic for topic, _ in self.assignment.partitions}):
+                await self._cluster.look()  # until the deleted topic is let go, the driver asks for it without a pause
 
     def _hungry(self) -> Collection[Place] | None:
         """Return the partitions that there is room for, none meaning all; ``None`` if there is room for none at all."""
@@ -253,10 +254,20 @@ class Consumer(ABC):
             partition = assignment.partitions.get(place)
             if partition is None:
                 continue
+            if records[0].offset < partition.position:
+                partition = self._anew(assignment, place, records[0].offset)
             partition.fetched(records)
             if partition.waiting >= high or partition.size >= size:
                 self._full.add(place)
         self._subscription.arrived()
+
+    def _anew(self, assignment: Assignment[Record], place: Place, start: int) -> Partition[Record]:
+        # Nothing is ever fetched twice: the driver had to begin again, because the broker has no such offset any more.
+        old = assignment.partitions[place]
+        text = "%s/%d begins anew at offset %d: it was made again, or cut; %d messages that waited here are lost"
+        logger.warning(text, *place, start, old.waiting)
+        self._subscription.given_up(assignment.begin_anew(place, start))
+        return assignment.partitions[place]
 
 
 def _retrieve(live: asyncio.Future[None]) -> None:

@@ -22,6 +22,9 @@ __all__ = ["EverythingConsumer"]
 class EverythingConsumer(Consumer):
     """Fetches all partitions of the wanted topics; see :class:`~spa_kafka.consumer.Consumer`."""
 
+    def settled(self) -> None:
+        """Do nothing: there is nothing to commit, and nobody waits."""
+
     async def _attach(self, link: ConsumerLink) -> None:
         first = self.assignment is None
         places = self._places()
@@ -48,8 +51,7 @@ class EverythingConsumer(Consumer):
         self._add(await link.beginnings(new))
         for place in gone:
             self._subscription.given_up(assignment.partitions.pop(place).close())
-        if assignment.partitions:
-            link.assign({place: partition.position for place, partition in assignment.partitions.items()})
+        link.assign({place: partition.position for place, partition in assignment.partitions.items()})
 
     def _fetches(self) -> bool:
         return self.assignment is not None and bool(self.assignment.partitions)

@@ -90,7 +90,7 @@ class GroupConsumer(Consumer):
         if self._listened and now < self._listened_at + _BETWEEN_JOINS:
             self._changed = True  # later: each change makes the whole group let go and join again
             return
-        # Before the driver is told, because with the old topics it forgets the partitions, and takes no commit for them.
+        # Before the driver is told: with the old topics it forgets the partitions, and takes no commit for them.
         await self._revoked()
         self._listened, self._listened_at = wanted, now
         link.listen(wanted, revoked=self._revoked, assigned=self._assigned)
@@ -143,9 +143,7 @@ class GroupConsumer(Consumer):
         self._generation += 1
         for place, start in starts.items():
             attempts = read_attempts(stored[place][1], start) if place in stored else {}
-            assignment.partitions[place] = Partition(
-                self._generation, start, attempts=attempts, past=self.reading.past
-            )
+            assignment.partitions[place] = Partition(self._generation, start, attempts=attempts, past=self.reading.past)
             link.seek(place, start)
         self._give_up()
         self.assignment = assignment

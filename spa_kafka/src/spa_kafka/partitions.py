@@ -159,6 +159,10 @@ class Partition(Generic[RecordT]):
                 self.position = record.offset + 1
                 self.size += _size(record)
 
+    def anew(self, start: int) -> Partition[RecordT]:
+        """Return this partition as it is when its log has been replaced by another one, of which nothing came yet."""
+        return Partition(self._watermark.generation, start, past=self._past)
+
     def take(self, most: int, now: float) -> list[tuple[RecordT, int]]:
         """Hand out up to *most* records, each with the number of its attempt."""
         if self._held:

@@ -110,8 +110,8 @@ class Producer:
         Publish in order; return once all are accepted.
 
         Raises:
-            PublishError: As for :meth:`publish`, for the first that was not; those before it were accepted, those behind
-                it can have been if they went to another partition.
+            PublishError: As for :meth:`publish`, for the first that was not; those before it were accepted, those
+                behind it can have been if they went to another partition.
         """
         under_way: list[_Entry] = []
         try:
@@ -337,5 +337,3 @@ def _refused(topic: str, error: DeniedError) -> PublishRefusedError:
 def _unknown(topic: str, why: str) -> PublishError:
     hint = "It may have been written all the same"
     return PublishError(f"it is not known whether the message on {topic} was accepted: {why}", topic=topic, hint=hint)
-
-

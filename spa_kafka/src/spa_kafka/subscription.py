@@ -195,5 +195,3 @@ class KafkaSubscription:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-

@@ -1,5 +1,5 @@
 """
-The provider and the sockets of the Kafka transport: what publishes, what subscribes, and the order of beginning and end.
+The provider and the sockets of the Kafka transport: publishing, subscribing, and the order of beginning and end.
 
 How records are pumped, fetched and committed is decided below; which driver does it is known to the client alone.
 """
@@ -15,13 +15,16 @@ import anyio
 
 from spa_core import SocketProvider
 from spa_core.errors import ConnectError, PublishRefusedError, SocketClosedError
+from spa_core.tls import tls_context
 from spa_core.transport import Capabilities
-from spa_kafka.arguments import consumer_arguments, link_arguments, producer_arguments, tls_context
+from spa_kafka.answers import RepliesListening
+from spa_kafka.arguments import consumer_arguments, link_arguments, producer_arguments
 from spa_kafka.client import ConsumerLink
 from spa_kafka.cluster import Cluster
 from spa_kafka.config import KafkaConfig
 from spa_kafka.envelope import kafka_envelope
-from spa_kafka.listening import Listening, Means, Replies, listening_for, milliseconds_now
+from spa_kafka.listening import EverythingListening, Means, milliseconds_now
+from spa_kafka.membership import MemberListening
 from spa_kafka.producer import Producer
 from spa_kafka.replies import REPLY_PREFIX, is_reply_topic
 from spa_kafka.topics import DEAD_LETTER_TOPIC
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from spa_core.envelopes import Envelope
     from spa_core.message import SpaMessage
     from spa_core.transport import ConnectionListener, SubscriptionSpec
+    from spa_kafka.listening import Listening
     from spa_kafka.subscription import KafkaSubscription
     from spa_kafka.wire import Record
 
@@ -106,9 +110,10 @@ class KafkaSocket:
         Connect.
 
         Raises:
+            ParameterError: A file with certificates is not there, or holds something else.
             AuthenticationError: The broker refused the credentials.
-            ConnectError: Not connected within the ``connect_timeout``, this socket is open already, or the event loop is
-                not asyncio's.
+            ConnectError: Not connected within the ``connect_timeout``, this socket is open already, or the event loop
+                is not asyncio's.
         """
         _check_loop()
         if self._entered:
@@ -167,8 +172,8 @@ class KafkaSocket:
 
         Raises:
             TopicError: Kafka cannot store a topic; nothing was sent.
-            PublishError: As for :meth:`publish`, of the first message that was not accepted; those before it were, those
-                behind it can have been if they went to other partitions.
+            PublishError: As for :meth:`publish`, of the first message that was not accepted; those before it were,
+                those behind it can have been if they went to other partitions.
         """
         means = self._opened()
         now = milliseconds_now()
@@ -189,7 +194,7 @@ class KafkaSocket:
             SubscribeError: The broker refuses, or a topic does not exist and is not to be made.
             TransportError: No broker answers in time.
         """
-        listening = listening_for(spec, self._opened())
+        listening = _listening(spec, self._opened())
         self._listening.add(listening)
         try:
             await listening.open()
@@ -210,10 +215,7 @@ class KafkaSocket:
 
     async def _make_means(self) -> Means:
         config = self._config
-        try:
-            context = await asyncio.to_thread(tls_context, config) if config.tls else None
-        except OSError as error:
-            raise ConnectError(f"the files for TLS cannot be used: {error}") from error
+        context = await asyncio.to_thread(tls_context, config) if config.tls else None
         client_id = config.client_id or f"spa-{os.urandom(4).hex()}"
         common = link_arguments(config, context, client_id)
         cluster = Cluster(config, common, self._on_connection)
@@ -229,7 +231,7 @@ class KafkaSocket:
     async def _expect_reply(self, topic: str) -> None:
         """Make the topic for one reply, which the responder is told by name, before anybody answers there."""
         for listening in self._listening:
-            if isinstance(listening, Replies) and listening.owns(topic):
+            if isinstance(listening, RepliesListening) and listening.owns(topic):
                 await listening.make(topic)
 
     async def _reply(self, means: Means, record: Record) -> bool | None:
@@ -249,6 +251,12 @@ class KafkaSocket:
         if self._means is None:
             raise SocketClosedError("the socket is not open", hint="Use it inside 'async with'")
         return self._means
+
+
+def _listening(spec: SubscriptionSpec, means: Means) -> Listening:
+    if spec.reply:
+        return RepliesListening(spec, means)
+    return EverythingListening(spec, means) if spec.group is None else MemberListening(spec, spec.group, means)
 
 
 def _check_loop() -> None:

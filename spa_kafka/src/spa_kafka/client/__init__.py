@@ -1,8 +1,9 @@
 """
 The one seam over aiokafka: typed, with its errors translated and its known faults kept in.
 
-Worked around here and nowhere else: a ``stop()`` that raises ``CancelledError`` or never returns, a fetch task that dies
-in silence, lost connections that nobody is told of, refusals at start that are only logged, passwords in debug logs.
+Worked around here and nowhere else: a ``stop()`` that raises ``CancelledError`` or never returns, a fetch task that
+dies in silence, lost connections that nobody is told of, refusals at start that are only logged, passwords in debug
+logs.
 """
 
 from __future__ import annotations

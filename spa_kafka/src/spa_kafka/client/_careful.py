@@ -64,7 +64,7 @@ class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
         else:
             raise KafkaConnectionError(f"{', '.join(f'{host}:{port}' for host, port, _ in self.hosts)}") from failure
         if self._sync_task is None:
-            self._sync_task = create_task(self._md_synchronizer())
+            self._sync_task: Any = create_task(self._md_synchronizer())
 
     async def _bootstrap_at(self, host: str, port: int) -> None:
         arguments: dict[str, Any] = {name: getattr(self, f"_{name}") for name in _OWN}

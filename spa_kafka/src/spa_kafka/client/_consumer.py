@@ -166,6 +166,10 @@ class ConsumerLink:
             self._check_alive()
         return batches
 
+    def lacks(self, topics: Iterable[str]) -> bool:
+        """Whether the driver has been told of any of these topics that it is not there."""
+        return any(self._consumer.partitions_for_topic(topic) is None for topic in topics)
+
     def _check_alive(self) -> None:
         # Should one of these tasks die, the driver would return nothing for ever.
         tasks = {"fetching": self._consumer._fetcher._fetch_task}  # noqa: SLF001 - it tells nobody

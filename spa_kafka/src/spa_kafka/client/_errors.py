@@ -71,6 +71,15 @@ class ProducerLostError(TransportError):
     """The broker no longer knows this producer; nothing of the batch was written, and a new producer is needed."""
 
 
+_MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], type[TransportError], str], ...]] = (
+    (_REFUSALS, AuthenticationError, "the broker refused the credentials"),
+    (_DENIALS, DeniedError, "the broker said no"),
+    (_TOO_LARGE, BatchTooLargeError, "the broker takes no batch of this size"),
+    (_PRODUCER_LOST, ProducerLostError, "the broker knows this producer no more"),
+    ((driver_errors.CommitFailedError,), PartitionsLostError, "the group went on without this member"),
+)
+
+
 def connect_error(error: BaseException) -> ConnectError:
     """Return what *error* means that the driver raised while connecting for the first time."""
     cause = error.__cause__ or error
@@ -81,24 +90,19 @@ def connect_error(error: BaseException) -> ConnectError:
 
 def translated(error: BaseException, doing: str) -> TransportError:
     """Return what *error*, raised by the driver while *doing* something, means."""
-    if isinstance(error, _REFUSALS):
-        return AuthenticationError(f"the broker refused the credentials while {doing}: {reason(error)}")
+    why = reason(error)
     if isinstance(error, ssl.SSLError):
         hint = "Check the scheme (kafka+ssl for TLS), the port and the certificates"
-        return ConnectError(f"no TLS connection while {doing}: {reason(error)}", hint=hint)
-    if isinstance(error, _DENIALS):
-        return DeniedError(f"the broker refused {doing}: {reason(error)}")
-    if isinstance(error, _TOO_LARGE):
-        return BatchTooLargeError(f"the broker takes no batch of this size while {doing}: {reason(error)}")
-    if isinstance(error, _PRODUCER_LOST):
-        return ProducerLostError(f"the broker knows this producer no more while {doing}: {reason(error)}")
-    if isinstance(error, driver_errors.CommitFailedError):
-        return PartitionsLostError(f"the group went on without this member while {doing}")
-    return DisconnectedError(f"no answer while {doing}: {reason(error)}")
+        return ConnectError(f"no TLS connection while {doing}: {why}", hint=hint)
+    for kinds, meaning, words in _MEANINGS:
+        if isinstance(error, kinds):
+            return meaning(f"{words} while {doing}: {why}")
+    return DisconnectedError(f"no answer while {doing}: {why}")
 
 
 def reason(error: BaseException) -> str:
     """Return what happened in words."""
-    if isinstance(error, TimeoutError) and not str(error):
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, TimeoutError) and not text:
         return "it took too long"
-    return f"{type(error).__name__}: {error}"
+    return text if text.startswith(name) else f"{name}: {text}"
