@@ -16,10 +16,11 @@ from spa_mqtt.peers import broker_name
 if TYPE_CHECKING:
     from spa_core.transport import SubscriptionSpec
     from spa_mqtt.config import MqttConfig
+    from spa_mqtt.packets import Incoming
 
 __all__ = ["Session", "claim_publisher", "claim_subscription", "release"]
 
-_REMEMBERED: Final = 256
+_LEAST_REMEMBERED: Final = 256
 
 
 class Session:
@@ -37,28 +38,53 @@ class Session:
         self.name = key[1]
         self.is_kept = is_kept
         self.is_known = False
+        self._remembered = _LEAST_REMEMBERED
         self._attempts: dict[int, int] = {}
+        self._finished: dict[int, int] = {}
 
-    def attempt(self, mid: int, *, dup: bool) -> int:
-        """Return which attempt the delivery of a message that came is: the first, unless it was handed out before."""
-        if not dup:
+    def remember(self, window: int) -> None:
+        """Remember as many messages as can be under way, twice over."""
+        self._remembered = max(self._remembered, 2 * window)
+
+    def attempt(self, incoming: Incoming) -> int:
+        """
+        Return which attempt the delivery of a message that came is: the first, unless it was handed out before.
+
+        It is 0 for one that was finished, when the connection ended before the broker knew.
+        """
+        mid = incoming.mid
+        if not incoming.dup:
             self._attempts.pop(mid, None)
+            self._finished.pop(mid, None)
             return 1
+        # The sender's own id is among the properties, so that an identifier in use again cannot be mistaken.
+        if mid in self._finished and self._finished[mid] == hash(incoming.properties):
+            return 0
         return self._attempts.get(mid, 0 if self.is_known else 1) + 1
 
     def handed_out(self, mid: int, attempt: int) -> None:
-        """Note an attempt; what was acknowledged is remembered for a while, because the broker may not know of it."""
-        attempts = self._attempts
-        attempts.pop(mid, None)
-        attempts[mid] = attempt
-        if len(attempts) > _REMEMBERED:
-            del attempts[next(iter(attempts))]
+        """Note an attempt; it is remembered for a while, because the broker may not know how it ended."""
+        self._note(self._attempts, mid, attempt)
+
+    def finished(self, incoming: Incoming) -> None:
+        """Note that a message is finished, if it can be told from every other by its sender's id."""
+        if _MESSAGE_ID in incoming.properties:
+            self._note(self._finished, incoming.mid, hash(incoming.properties))
 
     def begins_anew(self) -> None:
         """Note that the broker knows nothing of the session, so that whatever comes of it is new."""
         self._attempts.clear()
+        self._finished.clear()
         self.is_known = True
 
+    def _note(self, notes: dict[int, int], mid: int, value: int) -> None:
+        notes.pop(mid, None)
+        notes[mid] = value
+        if len(notes) > self._remembered:
+            del notes[next(iter(notes))]
+
+
+_MESSAGE_ID: Final = b"spa-message-id"
 
 _in_use: dict[tuple[str, str], Session] = {}
 _kept: dict[tuple[str, str], Session] = {}

@@ -91,6 +91,7 @@ class Source:
         self._loop = asyncio.get_running_loop()
         self._routes = Routes(spec.topics)
         self._session = claim_subscription(config, spec)
+        self._session.remember(spec.prefetch)
         self._inflight = Inflight()
         self._limbo: list[Item] = []
         self._connection: Connection | None = None
@@ -177,6 +178,8 @@ class Source:
     def finish(self, receipt: Receipt) -> None:
         """Acknowledge a message, as soon as it is its turn."""
         self._inflight.done(receipt)
+        if receipt.qos and isinstance(receipt, Item):
+            self._session.finished(receipt.incoming)
         self._acknowledge_soon()
 
     def handed_out(self, item: Item) -> None:
@@ -221,9 +224,9 @@ class Source:
         self._limbo += self.reader.let_go(self)[0]
 
     def on_message(self, incoming: Incoming) -> None:
-        """Take a message in, unless it is a further copy of one."""
-        attempt = self._session.attempt(incoming.mid, dup=incoming.dup) if incoming.qos else 1
-        if not self._counts(incoming):
+        """Take a message in, unless it is a further copy of one, or one that was finished before."""
+        attempt = self._session.attempt(incoming) if incoming.qos else 1
+        if not attempt or not self._counts(incoming):
             self._acknowledge_unread(incoming)
             return
         if incoming.qos and self._config.ack == "on_receive":

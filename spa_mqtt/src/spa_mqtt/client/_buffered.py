@@ -18,10 +18,13 @@ class BufferedSocket:
 
     Args:
         raw: The socket, with or without TLS.
+
+    Attributes:
+        raw: As above.
     """
 
     def __init__(self, raw: socket.socket) -> None:
-        self._raw = raw
+        self.raw = raw
         self._chunk: bytes = b""
         self._at = 0
         self.send = raw.send
@@ -31,7 +34,7 @@ class BufferedSocket:
     def recv(self, size: int) -> bytes:
         """Return up to *size* bytes; ``BlockingIOError`` if there are none now, none at all at the end."""
         if self._at == len(self._chunk):
-            self._chunk = self._raw.recv(max(_CHUNK, size))
+            self._chunk = self.raw.recv(max(_CHUNK, size))
             self._at = 0
         found = self._chunk[self._at : self._at + size]
         self._at += len(found)
@@ -39,9 +42,9 @@ class BufferedSocket:
 
     def pending(self) -> int:
         """Return how many bytes can be read although the system knows of none."""
-        of_tls = getattr(self._raw, "pending", None)
+        of_tls = getattr(self.raw, "pending", None)
         return len(self._chunk) - self._at or (0 if of_tls is None else of_tls())
 
     def close(self) -> None:
         """Close the socket."""
-        self._raw.close()
+        self.raw.close()

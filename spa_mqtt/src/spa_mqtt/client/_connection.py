@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spa_core.errors import ConnectError, DisconnectedError
 from spa_mqtt import packets
-from spa_mqtt.client._driver import Driver, refusal
+from spa_mqtt.client._driver import refusal
+from spa_mqtt.client._fast import driver_for
 from spa_mqtt.client._opening import open_way
 from spa_mqtt.connecting import Connack
 from spa_mqtt.failures import KEEPALIVE_TIMEOUT, REFUSAL, Loss, refused
@@ -63,7 +64,7 @@ class Connection:
         self._over: Loss | None = None
         self._ended = asyncio.Event()
         self._ticker: asyncio.TimerHandle | None = None
-        self._driver = Driver(settings, self)
+        self._driver = driver_for(settings, self)
 
     @property
     def is_over(self) -> bool:
@@ -123,9 +124,9 @@ class Connection:
 
     def acknowledge(self, acks: Sequence[tuple[int, int]]) -> None:
         """Acknowledge messages, each by its identifier and level, in this order."""
-        self._send(
-            b"".join(packets.confirmation(packets.PUBACK if qos == 1 else packets.PUBREC, mid) for mid, qos in acks)
-        )
+        for mid, qos in acks:
+            self._outgoing.append(packets.confirmation(packets.PUBACK if qos == 1 else packets.PUBREC, mid))
+        self._writable()  # not in the next turn: what the broker does not know yet it would send again
 
     async def subscribe(self, filters: Sequence[Filter]) -> list[int]:
         """

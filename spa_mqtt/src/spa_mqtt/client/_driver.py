@@ -74,7 +74,12 @@ class Driver:
     Args:
         settings: What to connect with.
         events: Who is told what comes.
+
+    Attributes:
+        can_send: Whether `send` does anything.
     """
+
+    can_send: bool = False
 
     def __init__(self, settings: Settings, events: Events) -> None:
         self._settings = settings
@@ -103,6 +108,10 @@ class Driver:
         """Read, and tell what came; return whether there is more that the system does not know of."""
         self._paho.loop_read()
         return bool(self._socket.pending())
+
+    def send(self, packet: bytes) -> int:  # noqa: ARG002 - nothing is sent past paho's queue
+        """Hand bytes to the operating system, unless others wait; return how many it took. Never tells anything."""
+        return 0
 
     def queue(self, packet: bytes) -> None:
         """Put bytes behind what is to be written."""
