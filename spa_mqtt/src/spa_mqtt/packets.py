@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 
 __all__ = ["Incoming", "MalformedPacketError", "confirmation", "publish", "read_confirmation", "read_publish"]
 
+PUBLISH: Final = 0x30
 PUBACK: Final = 0x40
 PUBREC: Final = 0x50
 PUBREL: Final = 0x62
 PUBCOMP: Final = 0x70
 
-_PUBLISH: Final = 0x30
 _SHORT: Final = struct.Struct("!H")
 _CONFIRMATION: Final = struct.Struct("!BBH")
 LARGEST: Final = 268_435_455
@@ -77,7 +77,7 @@ def publish(
     size = len(head) + len(payload)
     if size > LARGEST:
         raise MalformedPacketError(f"a packet of {size} bytes, of at most {LARGEST}")
-    return b"".join((bytes((_PUBLISH | dup << 3 | qos << 1 | retain,)), varint(size), head, payload))
+    return b"".join((bytes((PUBLISH | dup << 3 | qos << 1 | retain,)), varint(size), head, payload))
 
 
 def confirmation(kind: int, mid: int) -> bytes:

@@ -60,6 +60,7 @@ class Connection:
         self._outgoing: list[bytes] = []
         self._is_flushing = False
         self._is_paused = False
+        self._may_answer = False
         self._read_at = 0.0
         self._over: Loss | None = None
         self._ended = asyncio.Event()
@@ -119,8 +120,12 @@ class Connection:
         return self._driver.next_mid(after=after)
 
     def publish(self, packet: bytes) -> None:
-        """Send a PUBLISH packet."""
-        self._send(packet)
+        """Send a PUBLISH packet: the first after something came at once, since it may be all there is to say."""
+        if self._may_answer and not self._outgoing and self._over is None:
+            self._may_answer = False
+            packet = packet[self._driver.send(packet) :]
+        if packet:
+            self._send(packet)
 
     def acknowledge(self, acks: Sequence[tuple[int, int]]) -> None:
         """Acknowledge messages, each by its identifier and level, in this order."""
@@ -195,6 +200,7 @@ class Connection:
 
     def _readable(self) -> None:
         self._guarded(self._read)
+        self._may_answer = True
 
     def _read(self) -> None:
         while not self._is_paused and self._over is None and self._driver.read():

@@ -74,12 +74,7 @@ class Driver:
     Args:
         settings: What to connect with.
         events: Who is told what comes.
-
-    Attributes:
-        can_send: Whether `send` does anything.
     """
-
-    can_send: bool = False
 
     def __init__(self, settings: Settings, events: Events) -> None:
         self._settings = settings

@@ -124,8 +124,6 @@ class FastDriver(Driver):
         is_possible: Whether the installed paho is one that it can be used with.
     """
 
-    can_send: bool = True
-
     def __init__(self, settings: Settings, events: Events) -> None:
         super().__init__(settings, events)
         self._events = events
