@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio.to_thread
 import pytest
@@ -30,6 +30,13 @@ class TestKafka(TransportSuite):
     subject = "kafka://kafka-4.4.0"
     timeout_multiplier = 2.0  # a broker takes seconds to start again, and a killed member is missed after seconds
 
+    options: ClassVar[dict[str, Any]] = {
+        "discover_interval": 1.0,
+        "drain_timeout": 1.0,
+        "reconnect_max": 0.5,
+        "session_timeout": 6.0,
+    }
+
     broker: KafkaBroker
     proxy: FaultProxy
 
@@ -47,9 +54,7 @@ class TestKafka(TransportSuite):
 
     def provider_for(self, address: str, **fields: Any) -> SocketProvider[KafkaConfig]:
         """Make a provider that does not wait for long."""
-        return KafkaSocketProvider(
-            KafkaConfig(address, session_timeout=6.0, drain_timeout=1.0, reconnect_max=0.5, **fields)
-        )
+        return KafkaSocketProvider(KafkaConfig(address, **self.options, **fields))
 
     def make_unreachable_provider(self) -> SocketProvider[KafkaConfig]:
         """Make a provider for a port where nothing listens."""
