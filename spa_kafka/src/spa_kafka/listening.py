@@ -111,8 +111,11 @@ class TopicsListening(Listening):
     def __init__(self, spec: SubscriptionSpec, means: Means) -> None:
         super().__init__(spec, means)
         self._selection = TopicSelection(spec.topics)
-        self._reading = Reading(self._wanted, lambda record: self.message_of(self._topic_of(record.topic), record))
         self._topic_of = self._selection.topic_of
+        self._reading = Reading(self._wanted, self._message)
+
+    def _message(self, record: Record) -> SpaMessage | None:
+        return self.message_of(self._topic_of(record.topic), record)
 
     def _wanted(self) -> list[str]:
         return [name for name in self._cluster.topics if self._selection.selects(name)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from spa_core.errors import (
@@ -21,10 +20,11 @@ from spa_core.errors import (
     TransportError,
 )
 from spa_kafka.client import Batch, BatchTooLargeError, DeniedError, ProducerLink, ProducerLostError, Sendable, key_hash
+from spa_kafka.outbox import Entry, Lane, outcome_unknown, refused
 from spa_kafka.producing import Links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from spa_kafka.cluster import Cluster
@@ -41,33 +41,6 @@ _DOUBT: Final = 1.0
 _hash = functools.lru_cache(65_536)(key_hash)  # keys come again, and hashing one costs as much as sending it
 
 
-class _Entry:
-    """One record that waits to be accepted."""
-
-    __slots__ = ("deadline", "done", "record")
-
-    def __init__(self, record: Sendable, deadline: float, done: asyncio.Future[None]) -> None:
-        self.record = record
-        self.deadline = deadline
-        self.done = done
-
-    def fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
-
-class _Lane:
-    """What waits for one partition, and the task that sends it."""
-
-    __slots__ = ("partition", "pump", "queue", "topic")
-
-    def __init__(self, topic: str, partition: int) -> None:
-        self.topic = topic
-        self.partition = partition
-        self.queue: deque[_Entry] = deque()
-        self.pump: asyncio.Task[None]
-
-
 class Producer:
     """
     Publishes records for one socket; connects with the first one.
@@ -82,7 +55,7 @@ class Producer:
         self._config = config
         self._cluster = cluster
         self._links = Links(config, arguments)
-        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._lanes: dict[tuple[str, int], Lane] = {}
         self._used: set[str] = set()
         self._sticky: dict[str, int] = {}
         self._waiting = 0
@@ -113,7 +86,7 @@ class Producer:
             PublishError: As for :meth:`publish`, for the first that was not; those before it were accepted, those
                 behind it can have been if they went to another partition.
         """
-        under_way: list[_Entry] = []
+        under_way: list[Entry] = []
         try:
             for topic, record in records:
                 partitions = self._cluster.topics.get(topic) or await self.partitions(topic)
@@ -164,21 +137,21 @@ class Producer:
                 await asyncio.wait(late)
         await self._links.close()
 
-    def _drop_waiting(self, lane: _Lane) -> None:
+    def _drop_waiting(self, lane: Lane) -> None:
         for entry in lane.queue:
             entry.fail(SocketClosedError(f"the socket was closed before the message on {lane.topic} was sent"))
         self._waiting -= len(lane.queue)
         lane.queue.clear()
 
-    def _enqueue(self, topic: str, partitions: int, record: Sendable) -> _Entry:
+    def _enqueue(self, topic: str, partitions: int, record: Sendable) -> Entry:
         if self._closed:
             raise SocketClosedError("the socket is closed")
         loop = asyncio.get_running_loop()
-        entry = _Entry(record, loop.time() + self._config.publish_timeout, loop.create_future())
+        entry = Entry(record, loop.time() + self._config.publish_timeout, loop.create_future())
         place = topic, self._choose(topic, partitions, record.key)
         lane = self._lanes.get(place)
         if lane is None:
-            lane = self._lanes[place] = _Lane(*place)
+            lane = self._lanes[place] = Lane(*place)
             lane.pump = loop.create_task(self._pump(lane), name=f"spa-kafka pump {topic}/{place[1]}")
             if topic not in self._used:
                 self._used.add(topic)
@@ -206,8 +179,8 @@ class Producer:
             text = f"{limit} messages wait to be sent, and the message on {topic} found no room"
             raise QueueFullError(text, topic=topic, queue="publishing", limit=limit) from error
 
-    async def _pump(self, lane: _Lane) -> None:
-        taken: Sequence[_Entry] = ()
+    async def _pump(self, lane: Lane) -> None:
+        taken: Sequence[Entry] = ()
         try:
             while lane.queue:
                 link = await self._open(lane)
@@ -219,11 +192,11 @@ class Producer:
                 taken = ()
         finally:
             for entry in taken:
-                entry.fail(_unknown(lane.topic, "the socket was closed"))
+                entry.fail(outcome_unknown(lane.topic, "the socket was closed"))
             self._drop_waiting(lane)
             self._lanes.pop((lane.topic, lane.partition), None)
 
-    async def _open(self, lane: _Lane) -> ProducerLink | None:
+    async def _open(self, lane: Lane) -> ProducerLink | None:
         """Return the connection; if there is none to be had, fail what waits."""
         try:
             async with asyncio.timeout_at(lane.queue[0].deadline):
@@ -236,35 +209,15 @@ class Producer:
             self._room.set()
             return None
 
-    def _gather(self, lane: _Lane, link: ProducerLink) -> tuple[Batch, list[_Entry]]:
-        """Take as much from the queue as fits into a batch, without what was withdrawn or has waited too long."""
-        taken: list[_Entry] = []
-        now = asyncio.get_running_loop().time()
-
-        def records() -> Iterator[Sendable]:
-            for entry in lane.queue:
-                if entry.deadline < now:
-                    entry.fail(PublishError(f"the message on {lane.topic} was not sent in time", topic=lane.topic))
-                if not entry.done.done():
-                    taken.append(entry)
-                    yield entry.record
-
-        batch = link.fill(records())
-        del taken[batch.record_count() :]
-        queue = lane.queue
-        before = len(queue)
-        if taken:
-            while queue.popleft() is not taken[-1]:
-                pass
-        else:
-            queue.clear()
-        self._waiting -= before - len(queue)
+    def _gather(self, lane: Lane, link: ProducerLink) -> tuple[Batch, list[Entry]]:
+        before = len(lane.queue)
+        batch, taken = lane.gather(link, asyncio.get_running_loop().time())
+        self._waiting -= before - len(lane.queue)
         self._room.set()
-        if self._sticky.get(lane.topic) == lane.partition or len(taken) > 1:
-            self._sticky[lane.topic] = lane.partition + 1
+        self._sticky[lane.topic] = lane.partition + 1
         return batch, taken
 
-    async def _send(self, lane: _Lane, link: ProducerLink, batch: Batch, taken: Sequence[_Entry]) -> None:
+    async def _send(self, lane: Lane, link: ProducerLink, batch: Batch, taken: Sequence[Entry]) -> None:
         topic = lane.topic
         try:
             with self._links.using(link):
@@ -280,16 +233,16 @@ class Producer:
         except DeniedError as error:
             self._links.retire(link)
             for entry in taken:
-                entry.fail(_refused(topic, error))
+                entry.fail(refused(topic, error))
         except (TransportError, TimeoutError) as error:
             for entry in taken:
-                entry.fail(_unknown(topic, str(error) or f"no answer within {self._config.publish_timeout:g} s"))
+                entry.fail(outcome_unknown(topic, str(error) or f"no answer within {self._config.publish_timeout:g} s"))
         else:
             for entry in taken:
                 if not entry.done.done():
                     entry.done.set_result(None)
 
-    async def _send_smaller(self, lane: _Lane, taken: Sequence[_Entry], error: BatchTooLargeError) -> None:
+    async def _send_smaller(self, lane: Lane, taken: Sequence[Entry], error: BatchTooLargeError) -> None:
         if len(taken) == 1:
             record = taken[0].record
             size = len(record.value or b"")
@@ -301,7 +254,7 @@ class Producer:
         # The batch as a whole was too large, not each record: halves go out in order.
         middle = len(taken) // 2
         for half in (taken[:middle], taken[middle:]):
-            rest: Sequence[_Entry] = half
+            rest: Sequence[Entry] = half
             while rest:
                 link = await self._links.open()
                 batch = link.fill(entry.record for entry in rest)
@@ -309,7 +262,7 @@ class Producer:
                 await self._send(lane, link, batch, rest[:count])
                 rest = rest[count:]
 
-    async def _deliver(self, lane: _Lane, link: ProducerLink, batch: Batch) -> None:
+    async def _deliver(self, lane: Lane, link: ProducerLink, batch: Batch) -> None:
         """Send a batch; the driver would go on for ever where the topic was deleted meanwhile."""
         sending = asyncio.create_task(link.send(batch, lane.topic, lane.partition))
         try:
@@ -325,15 +278,5 @@ class Producer:
         for topic in tuple(self._used):
             if topic not in self._cluster.topics:
                 self._used.discard(topic)
+                self._sticky.pop(topic, None)
                 self._links.forget(topic)
-
-
-def _refused(topic: str, error: DeniedError) -> PublishRefusedError:
-    refused = PublishRefusedError(f"the message on {topic} was refused: {error}", topic=topic, reason=str(error))
-    refused.__cause__ = error.__cause__
-    return refused
-
-
-def _unknown(topic: str, why: str) -> PublishError:
-    hint = "It may have been written all the same"
-    return PublishError(f"it is not known whether the message on {topic} was accepted: {why}", topic=topic, hint=hint)

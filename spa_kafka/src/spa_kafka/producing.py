@@ -15,7 +15,7 @@ from spa_core.errors import AuthenticationError, TransportError
 from spa_kafka.client import ProducerLink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from spa_kafka.config import KafkaConfig
 
@@ -61,7 +61,7 @@ class Links:
             return self._link
 
     @contextmanager
-    def using(self, link: ProducerLink) -> Iterator[None]:
+    def using(self, link: ProducerLink) -> Generator[None]:
         """Keep a connection from being stopped while a batch is under way on it."""
         self._in_use[link] = self._in_use.get(link, 0) + 1
         try:

@@ -221,7 +221,11 @@ class KafkaSocket:
         cluster = Cluster(config, common, self._on_connection)
         producer = Producer(config, common | producer_arguments(config), cluster)
         consuming = common | consumer_arguments(config)
-        return Means(config, cluster, producer, lambda group: ConsumerLink(consuming, group))
+
+        def connect(group: str | None) -> ConsumerLink:
+            return ConsumerLink(consuming, group)
+
+        return Means(config, cluster, producer, connect)
 
     async def _leave(self, listening: Listening) -> None:
         if listening in self._listening:

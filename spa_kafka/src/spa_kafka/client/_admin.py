@@ -28,8 +28,8 @@ class AdminLink:
     """
 
     def __init__(self, arguments: Mapping[str, Any], on_broken: Callable[[str], None]) -> None:
-        self._admin = AIOKafkaAdminClient(**arguments)
-        self._client = self._admin._client  # noqa: SLF001 - it shows less than it has
+        self._admin: Any = AIOKafkaAdminClient(**arguments)
+        self._client: Any = self._admin._client  # noqa: SLF001 - it shows less than it has
         careful(self._client, on_broken=on_broken)
 
     async def start(self) -> None:

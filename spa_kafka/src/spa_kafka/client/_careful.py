@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["careful"]
 
 _LOSSES = (CloseReason.CONNECTION_BROKEN, CloseReason.CONNECTION_TIMEOUT, CloseReason.OUT_OF_SYNC)
+_DRIVER: Any = AIOKafkaClient
 _OWN = ("client_id", "ssl_context", "security_protocol")
 _SASL = ("mechanism", "plain_username", "plain_password", "kerberos_service_name", "kerberos_domain_name")
 
 
 def careful(
-    client: AIOKafkaClient, *, on_broken: Callable[[str], None] | None = None, joining: float | None = None
+    client: Any,  # noqa: ANN401 - the driver has no types
+    *,
+    on_broken: Callable[[str], None] | None = None,
+    joining: float | None = None,
 ) -> None:
     """
     Make a client of the driver careful, before it is started.
@@ -51,7 +55,7 @@ class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
     on_broken: Callable[[str], None] | None
     joining: float | None
 
-    async def bootstrap(self) -> None:
+    async def bootstrap(self: Any) -> None:
         """Ask the configured hosts for the cluster; raise with the last failure as the cause."""
         failure: Exception | None = None
         for host, port, _ in self.hosts:
@@ -64,12 +68,12 @@ class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
         else:
             raise KafkaConnectionError(f"{', '.join(f'{host}:{port}' for host, port, _ in self.hosts)}") from failure
         if self._sync_task is None:
-            self._sync_task: Any = create_task(self._md_synchronizer())
+            self._sync_task = create_task(self._md_synchronizer())
 
-    async def _bootstrap_at(self, host: str, port: int) -> None:
+    async def _bootstrap_at(self: Any, host: str, port: int) -> None:
         arguments: dict[str, Any] = {name: getattr(self, f"_{name}") for name in _OWN}
         arguments |= {f"sasl_{name}": getattr(self, f"_sasl_{name}") for name in _SASL}
-        connection = await create_conn(host, port, request_timeout_ms=self._request_timeout_ms, **arguments)
+        connection: Any = await create_conn(host, port, request_timeout_ms=self._request_timeout_ms, **arguments)
         try:
             metadata = await connection.send(MetadataRequest([]))
         finally:
@@ -78,10 +82,10 @@ class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
         if not self.cluster.brokers():
             raise KafkaConnectionError(f"{host}:{port} names no broker of its cluster")
 
-    async def send(self, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:  # noqa: ANN401
+    async def send(self: Any, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:  # noqa: ANN401
         """Send a request and return its answer."""
         if self.joining is None or not isinstance(request, JoinGroupRequest | SyncGroupRequest):
-            return await super().send(node_id, request, group=group)
+            return await _DRIVER.send(self, node_id, request, group=group)
         connection = await self._get_conn(node_id, group=group)
         if connection is None:
             raise NodeNotReadyError(f"there is no connection to node {node_id}")
@@ -97,7 +101,7 @@ class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
             connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
             raise RequestTimedOutError from error
 
-    def _on_connection_closed(self, conn: Any, reason: Any) -> None:  # noqa: ANN401 - the driver has no types
-        super()._on_connection_closed(conn, reason)
+    def _on_connection_closed(self: Any, conn: Any, reason: Any) -> None:  # noqa: ANN401 - the driver has no types
+        _DRIVER._on_connection_closed(self, conn, reason)  # noqa: SLF001 - overridden here
         if self.on_broken is not None and reason in _LOSSES:
             self.on_broken(f"the connection to {conn.host}:{conn.port} broke")

@@ -74,6 +74,8 @@ _GRACE: Final = 5.0
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Hands the driver's news on; it awaits coroutines, whatever it says. All partitions are revoked, always."""
+
     def __init__(
         self,
         revoked: Callable[[], Awaitable[None]],
@@ -82,10 +84,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._revoked = revoked
         self._assigned = assigned
 
-    async def on_partitions_revoked(self, revoked: Collection[Place]) -> None:  # noqa: ARG002 - all are, always
+    async def on_partitions_revoked(self, revoked: Collection[Place]) -> None:  # noqa: ARG002  # pyright: ignore[reportIncompatibleMethodOverride]
         await self._revoked()
 
-    async def on_partitions_assigned(self, assigned: Collection[Place]) -> None:
+    async def on_partitions_assigned(self, assigned: Collection[Place]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         await self._assigned(assigned)
 
 
@@ -99,7 +101,7 @@ class ConsumerLink:
     """
 
     def __init__(self, arguments: Mapping[str, Any], group: str | None) -> None:
-        self._consumer = AIOKafkaConsumer(
+        self._consumer: Any = AIOKafkaConsumer(
             **arguments,
             group_id=group,
             enable_auto_commit=False,

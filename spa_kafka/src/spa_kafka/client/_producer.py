@@ -67,7 +67,7 @@ class ProducerLink:
 
     def __init__(self, arguments: Mapping[str, Any], *, idempotent: bool) -> None:
         self.idempotent = idempotent
-        self._producer = AIOKafkaProducer(**arguments, enable_idempotence=idempotent)
+        self._producer: Any = AIOKafkaProducer(**arguments, enable_idempotence=idempotent)
         careful(self._producer.client)
 
     async def start(self) -> None:
