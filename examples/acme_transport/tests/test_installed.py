@@ -27,8 +27,13 @@ def test_the_command_line_publishes_and_subscribes(broker_port: int) -> None:
     url = f"acme://127.0.0.1:{broker_port}"
     command = [*SPA, "sub", url, "greetings", "--count", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as subscriber:  # noqa: S603
-        while subscriber.poll() is None:
-            run_spa("pub", url, "greetings", "hello")
+        try:
+            for _ in range(100):  # before it listens, a message is for nobody
+                run_spa("pub", url, "greetings", "hello")
+                if subscriber.poll() is not None:
+                    break
+        finally:
+            subscriber.kill()
         printed = subscriber.stdout.read() if subscriber.stdout else ""
 
     assert printed == "greetings hello\n"
