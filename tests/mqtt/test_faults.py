@@ -211,7 +211,7 @@ CONSUMER = """
 
 
 async def test_a_killed_consumer_loses_nothing(mosquitto: Mosquitto, topic: str) -> None:
-    """Of eight messages whose consumer was killed in its fourth handler, the next life gets the fourth to the eighth."""
+    """Of eight messages whose consumer is killed in its fourth handler, the next life gets the fourth to the eighth."""
     name = f"killed-{secrets.token_hex(4)}"
     url = mosquitto.url(client_id=name)
     before: list[str] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from typing import Final
 
@@ -90,7 +92,9 @@ def refused(where: str, code: int, *, client_id: str) -> ConnectError:
 
 def unreachable(where: str, error: OSError) -> ConnectError:
     """Return the error for a broker that cannot be reached; its cause is to be chained."""
-    why = error.strerror or str(error) or type(error).__name__
+    # asyncio words a refused connection in its own way, and a name that is unknown has a number of another kind.
+    is_numbered = error.errno is not None and not isinstance(error, socket.gaierror)
+    why = os.strerror(error.errno or 0) if is_numbered else error.strerror or str(error) or type(error).__name__
     return ConnectError(
         f"no connection to {where}: {why}", hint="Check the host and the port, and that the broker runs"
     )

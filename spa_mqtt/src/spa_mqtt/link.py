@@ -111,6 +111,7 @@ class Link:
         self._lost = asyncio.Event()
         self._up = asyncio.Event()
         self._connected_at = 0.0
+        self._was_silent = False
         self._is_closed = False
         self._forgets = not is_kept
         self._supervisor: asyncio.Task[None] | None = None
@@ -128,16 +129,12 @@ class Link:
             ConnectError: Not connected in time, or refused for good.
         """
         deadline = anyio.current_time() + self.config.connect_timeout
-        while True:
-            try:
-                await self._attempt(deadline - anyio.current_time())
-            except (ConnectError, DisconnectedError) as error:
-                pause = self._backoff.pause()
-                if not error.retriable or anyio.current_time() + pause >= deadline:
-                    raise _as_connect_error(error) from error.__cause__
-                await anyio.sleep(pause)
-            else:
-                break
+        failure: ConnectError | None = None
+        while (failure := await self._first_attempt(deadline - anyio.current_time(), failure)) is not None:
+            pause = self._backoff.pause()
+            if not failure.retriable or anyio.current_time() + pause >= deadline:
+                raise failure
+            await anyio.sleep(pause)
         self._supervisor = asyncio.create_task(self._supervise(), name=f"spa-mqtt link {self.client_id}")
 
     async def close(self, *, forget: bool) -> None:
@@ -225,6 +222,17 @@ class Link:
             return False
         return True
 
+    async def _first_attempt(self, seconds: float, before: ConnectError | None) -> ConnectError | None:
+        """Make an attempt, and return how it failed."""
+        try:
+            await self._attempt(seconds)
+        except ConnectError as error:
+            # One that the deadline cut short says less than the one before.
+            return before if before is not None and self._was_silent else error
+        except DisconnectedError as error:
+            return ConnectError(error.message, hint=error.hint)
+        return None
+
     async def _attempt(self, seconds: float) -> None:
         """Make one attempt, and another at once if the broker turns out to speak MQTT 3.1.1 only."""
         connection = Connection(self._settings(), self)
@@ -250,12 +258,14 @@ class Link:
         self.peers.is_back()
 
     async def _establish(self, connection: Connection, seconds: float) -> None:
+        self._was_silent = False
         with anyio.move_on_after(seconds):
             connack = await connection.connect()
             await self._duty.restore(connection, connack)
             if not connection.is_over:
                 return
             raise DisconnectedError(f"{self.where} ended the connection at once")
+        self._was_silent = True
         patience = self.config.connect_timeout
         raise ConnectError(f"{self.where} did not answer within {patience:g} s while {connection.stage}")
 
@@ -293,7 +303,3 @@ class Link:
         if supervisor is not None:
             supervisor.cancel()
             await asyncio.wait([supervisor])
-
-
-def _as_connect_error(error: ConnectError | DisconnectedError) -> ConnectError:
-    return error if isinstance(error, ConnectError) else ConnectError(error.message, hint=error.hint)
