@@ -243,6 +243,7 @@ def test_replies_share_a_topic() -> None:
     assert not is_own_topic("spa.reply.6f1c.1", "spa.reply.ffff")
     assert not is_own_topic("spa.reply.6f1c", "spa.reply.6f1c")
     assert is_reply_topic("spa.reply.6f1c")
+    assert is_reply_topic("5c67c053_request_response")  # spa-dat's
     assert not is_reply_topic("spa.replies")
 
 

@@ -31,6 +31,9 @@ REPLY_PREFIX: Final = "spa/reply"
 """First levels of all addresses; the same in every process, so that each knows the addresses of others."""
 
 _MARK: Final = "spa.reply."
+_ORIGINS: Final = "_request_response"
+"""What the names end with that nodes of spa-dat give to their topics for replies."""
+
 _ADDRESS: Final = re.compile(r"(spa/reply/[0-9a-zA-Z_-]+)/([^/]+)")
 _OWN_TOPIC: Final = re.compile(r"(spa\.reply\.[0-9a-zA-Z_-]+)\.([0-9a-zA-Z_-]+)")
 
@@ -69,8 +72,8 @@ def is_own_topic(name: str, shared: str) -> bool:
 
 
 def is_reply_topic(name: str) -> bool:
-    """Return whether Kafka's *name* is that of any socket's topic for replies, which only that socket makes."""
-    return name.startswith(_MARK)
+    """Return whether Kafka's *name* is that of a topic for replies, which only who asks makes: a socket, or spa-dat."""
+    return name.startswith(_MARK) or name.endswith(_ORIGINS)
 
 
 def reply_address(name: str, headers: Mapping[str, bytes | None]) -> str:

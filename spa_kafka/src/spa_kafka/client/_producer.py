@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
@@ -134,9 +135,12 @@ class ProducerLink:
         """Disconnect; whatever is still under way is given up."""
         producer = self._producer
         accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
+        pending = accumulator._pending_batches  # noqa: SLF001
+        # One that waits to be sent again is not among them, where it is taken out of when it fails.
+        pending.update(chain.from_iterable(accumulator._batches.values()))  # noqa: SLF001
         accumulator.fail_all(ProducerClosed())
-        for batch in [*accumulator._pending_batches, *(b for each in accumulator._batches.values() for b in each)]:  # noqa: SLF001
-            batch.future.exception()  # nobody waits for it any more
+        for future in chain.from_iterable((batch.future, batch._drain_waiter) for batch in pending):  # noqa: SLF001
+            future.exception()  # nobody waits for it any more
         if not await in_good_order(producer.stop()):
             await stopped([sender.sender_task])
             if not await in_good_order(producer.client.close()):
