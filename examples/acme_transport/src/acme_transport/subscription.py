@@ -55,8 +55,9 @@ class AcmeSubscription:
         return Subscribe(number, self.number, self._spec.topics, self._spec.group, self._spec.prefetch)
 
     def move_to(self, connection: Connection, number: int) -> None:
-        """Go on over a new connection: what the old one brought and was not handed out comes again."""
-        self._inbox.drain()
+        """Go on over a new connection; the broker has back what the old one brought, and keeps it for a group only."""
+        if self._spec.group is not None:
+            self._inbox.drain()
         self._connection = connection
         self._connection.post(self.request(number))
         self._fetching = False
