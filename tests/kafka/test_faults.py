@@ -93,7 +93,7 @@ async def test_a_killed_consumer_loses_nothing(kafka_address: str, topic_name: s
     """Of a hundred messages none is lost when a consumer is killed while it handles ten of them."""
     await publish(kafka_address, numbered(topic_name, range(100)))
     command = [sys.executable, "-c", KILLED, kafka_address, topic_name]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220 - it is killed
     assert process.stdout is not None
     lines = []
     with process, anyio.fail_after(PATIENCE):
@@ -119,7 +119,7 @@ async def test_a_killed_consumer_loses_nothing(kafka_address: str, topic_name: s
 
 
 async def test_a_graceful_stop_loses_and_repeats_nothing(kafka_address: str, topic_name: str) -> None:
-    """Two thousand messages through ten handlers at once, stopped in the middle and begun again: each is handled once."""
+    """Two thousand messages through ten handlers at once, with two stops in the middle: each is handled once."""
     await publish(kafka_address, numbered(topic_name, range(2000)))
     handled: Counter[int] = Counter()
 

@@ -7,6 +7,7 @@ A loss is told once, with its reason; so is what follows. Topics are looked at t
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,9 @@ logger = logging.getLogger("spa_kafka")
 
 _BROKERS: Final = -1
 """The number that leaves it to the broker."""
+
+_LAG: Final = 2.0
+"""Seconds that a broker may not know of a topic that was made over another one."""
 
 _MADE: Final = 0.02
 """Seconds between looks for a topic that was just made: brokers know it before they show it."""
@@ -57,6 +61,8 @@ class Cluster:
         self._open = False
         self._watching: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
+        self._recent: dict[str, tuple[int, float]] = {}
+        self._making: dict[str, asyncio.Task[int]] = {}
 
     async def open(self) -> None:
         """
@@ -93,9 +99,11 @@ class Cluster:
     async def close(self) -> None:
         """Disconnect, whether or not :meth:`open` succeeded."""
         was_open, self._open = self._open, False
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait({self._watching})
+        tasks = {*self._making.values(), *([] if self._watching is None else [self._watching])}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         await self._link.stop()
         if was_open:
             self._tell(ConnectionEvent(state="closed"))
@@ -122,10 +130,11 @@ class Cluster:
         """
         async with self._looking:
             topics = await self._link.topics()
-        if topics != self.topics:
-            self.topics = topics
-            for watcher in tuple(self.watchers):
-                watcher()
+        # What was made just now may be missing in a list that was begun before, or by a broker that lags behind.
+        now = asyncio.get_running_loop().time()
+        self._recent = {topic: made for topic, made in self._recent.items() if made[1] > now - _LAG}
+        topics = {topic: partitions for topic, (partitions, _) in self._recent.items()} | topics
+        self._found(topics)
         return topics
 
     async def declare(self, topic: str) -> int:
@@ -136,15 +145,21 @@ class Cluster:
             DeniedError: It does not exist and is not to be made, or the broker refuses to.
             TransportError: No broker answers.
         """
-        known = self.topics.get(topic) or (await self.look()).get(topic)
-        if known is not None:
-            return known
-        config = self._config
-        if config.declare_topics != "ensure":
-            raise DeniedError(
-                f"topic {topic} does not exist and declare_topics={config.declare_topics} does not make it"
-            )
-        return await self.make(topic, partitions=config.partitions)
+        known = self.topics.get(topic)
+        if known is None and self._config.declare_topics == "ensure":
+            try:
+                return await self.make(topic, partitions=self._config.partitions)
+            except DeniedError:
+                # Who may not make topics may use those that there are.
+                known = (await self.look()).get(topic)
+                if known is None:
+                    raise
+        if known is None:
+            known = (await self.look()).get(topic)
+        if known is None:
+            text = f"topic {topic} does not exist, and declare_topics={self._config.declare_topics} makes none"
+            raise DeniedError(text)
+        return known
 
     async def make(self, topic: str, *, partitions: int | None, **configs: str) -> int:
         """
@@ -159,18 +174,38 @@ class Cluster:
             DeniedError: The broker refuses.
             TransportError: No broker answers.
         """
+        making = self._making.get(topic)
+        if making is None:
+            # One for all that ask at the same time, and not to be cancelled with the first of them.
+            making = self._making[topic] = asyncio.create_task(self._make(topic, partitions, configs))
+            making.add_done_callback(functools.partial(self._made, topic))
+        return await asyncio.shield(making)
+
+    async def _make(self, topic: str, partitions: int | None, configs: Mapping[str, str]) -> int:
         config = self._config
         named = {name.replace("_", "."): value for name, value in configs.items()}
+        wanted, copies = partitions or _BROKERS, config.replication or _BROKERS
         try:
             async with asyncio.timeout(config.connect_timeout):
-                await self._link.create(
-                    topic, partitions=partitions or _BROKERS, replication=config.replication or _BROKERS, configs=named
-                )
-                while topic not in await self.look():  # noqa: ASYNC110 - the broker tells nobody
+                await self._link.create(topic, partitions=wanted, replication=copies, configs=named)
+                while not (made := await self._link.partitions(topic)):  # noqa: ASYNC110 - the broker tells nobody
                     await asyncio.sleep(_MADE)
         except TimeoutError as error:
             raise DisconnectedError(f"topic {topic} was not made within {config.connect_timeout:g} s") from error
-        return self.topics[topic]
+        self._recent[topic] = made, asyncio.get_running_loop().time()
+        self._found({**self.topics, topic: made})
+        return made
+
+    def _made(self, topic: str, making: asyncio.Task[int]) -> None:
+        del self._making[topic]
+        if not making.cancelled():
+            making.exception()  # whoever asked may have gone
+
+    def _found(self, topics: dict[str, int]) -> None:
+        if topics != self.topics:
+            self.topics = topics
+            for watcher in tuple(self.watchers):
+                watcher()
 
     async def delete(self, topic: str) -> None:
         """
@@ -180,6 +215,7 @@ class Cluster:
             TransportError: No broker answers, or it refuses.
         """
         await self._link.delete(topic)
+        self._recent.pop(topic, None)
         self.topics.pop(topic, None)
 
     def _broken(self, reason: str) -> None:

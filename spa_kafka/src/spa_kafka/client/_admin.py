@@ -80,7 +80,7 @@ class AdminLink:
 
     async def topics(self) -> dict[str, int]:
         """
-        Return every topic that can be used, with the number of its partitions; none is created by asking.
+        Return every topic with the number of its partitions, whether or not they have a leader; asking makes none.
 
         Raises:
             TransportError: No broker answers.
@@ -89,12 +89,21 @@ class AdminLink:
             cluster = await self._client.fetch_all_metadata()
         except DRIVER_ERRORS as error:
             raise translated(error, "listing topics") from error
-        known = {topic: cluster.partitions_for_topic(topic) or () for topic in cluster.topics()}
-        return {
-            topic: len(partitions)
-            for topic, partitions in known.items()
-            if partitions and len(cluster.available_partitions_for_topic(topic) or ()) == len(partitions)
-        }
+        return {topic: len(found) for topic in cluster.topics() if (found := cluster.partitions_for_topic(topic))}
+
+    async def partitions(self, topic: str) -> int:
+        """
+        Return the number of a topic's partitions, 0 until each can be used; only for a topic that was made.
+
+        Raises:
+            TransportError: No broker answers.
+        """
+        try:
+            [found] = await self._admin.describe_topics([topic])
+        except DRIVER_ERRORS as error:
+            raise translated(error, f"looking for topic {topic}") from error
+        led = [each for each in found["partitions"] if each["error_code"] == 0 and each["leader"] >= 0]
+        return len(led) if found["error_code"] == 0 and len(led) == len(found["partitions"]) else 0
 
     async def create(self, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str]) -> None:
         """
