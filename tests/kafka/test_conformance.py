@@ -12,6 +12,7 @@ from brokers.kafka import PASSWORD, USER
 from brokers.process import LOOPBACK, free_port
 
 from spa_core.testing.proxy import FaultProxy
+from spa_core.testing.runner import run_scenario
 from spa_core.testing.suite import TransportSuite
 from spa_kafka import KafkaConfig, KafkaSocketProvider
 
@@ -77,6 +78,24 @@ class TestKafka(TransportSuite):
             yield
         finally:
             self.proxy.accept()
+
+
+class LoggedIn(TransportSuite):
+    """The suite with a password, for what is said of secrets; everything else is proved without."""
+
+    __test__ = False
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self.broker = broker
+
+    def make_provider(self) -> SocketProvider[KafkaConfig]:
+        """Make a provider that logs in."""
+        return KafkaSocketProvider(KafkaConfig(self.broker.sasl, username=USER, password=PASSWORD))
+
+
+def test_secrets_are_never_shown(kafka_broker: KafkaBroker) -> None:
+    """A whole run with a password shows it nowhere, not in what the driver logs for those who debug either."""
+    assert run_scenario(LoggedIn(kafka_broker), "test_secrets_are_never_shown") is None
 
 
 @pytest.mark.skipif("SPA_TEST_KAFKA" not in os.environ, reason="SPA_TEST_KAFKA=host:port gives no broker of your own")

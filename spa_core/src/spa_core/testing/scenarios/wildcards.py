@@ -78,7 +78,7 @@ class Wildcards:
         try:
             received, seen = await _seen_beside(kit, topic)
         except TopicError as refusal:
-            pytest.skip(f"this transport has no such topics: {refusal}")
+            pytest.skip(f"this transport has no such topics: {refusal.reason}")  # the topic differs from run to run
         assert received == topic
         assert topic not in seen
 
