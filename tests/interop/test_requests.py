@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from spa_core import DistributedApplication, SpaMessage, SpaSocket
-from spa_core.errors import RequestTimeoutError
+from spa_core.errors import CapabilityError, RequestTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from old_nodes import OldNode
+
+    from spa_core import SocketProvider
+
+    StartNode = Callable[..., Awaitable[OldNode]]
 
 pytestmark = pytest.mark.anyio
 
@@ -21,9 +25,7 @@ QUESTIONS = [str(number) for number in range(5)]
 ANSWERS = [f"re: {number}" for number in range(5)]
 
 
-async def test_node_answers(
-    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str
-) -> None:
+async def test_node_answers(app: DistributedApplication, start_node: StartNode, topic: str) -> None:
     """An application's requests are answered by a node, one after another."""
     await start_node("answer", topics=topic)
     answers: list[str] = []
@@ -40,9 +42,7 @@ async def test_node_answers(
     assert answers == ANSWERS
 
 
-async def test_node_answers_at_once(
-    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str
-) -> None:
+async def test_node_answers_at_once(app: DistributedApplication, start_node: StartNode, topic: str) -> None:
     """Of requests under way at the same time each gets its own answer from a node."""
     await start_node("answer", topics=topic)
     answers: dict[str, str] = {}
@@ -63,9 +63,7 @@ async def test_node_answers_at_once(
     assert answers == dict(zip(QUESTIONS, ANSWERS, strict=True))
 
 
-async def test_late_answer_is_nobody_elses(
-    app: DistributedApplication, start_node: Callable[..., Awaitable[OldNode]], topic: str
-) -> None:
+async def test_late_answer_is_nobody_elses(app: DistributedApplication, start_node: StartNode, topic: str) -> None:
     """An answer that comes after its request has given up is not taken for that of the next one."""
     silent, answers = f"{topic}-silent", []
 
@@ -90,7 +88,7 @@ async def test_late_answer_is_nobody_elses(
 async def test_node_asks(
     app: DistributedApplication,
     running: Callable[..., Awaitable[None]],
-    start_node: Callable[..., Awaitable[OldNode]],
+    start_node: StartNode,
     topic: str,
     way: str,
 ) -> None:
@@ -120,7 +118,7 @@ async def test_node_asks(
 async def test_nodes_ask_at_once(
     app: DistributedApplication,
     running: Callable[..., Awaitable[None]],
-    start_node: Callable[..., Awaitable[OldNode]],
+    start_node: StartNode,
     topic: str,
 ) -> None:
     """Of several nodes that ask at the same time each gets its own answer."""
@@ -137,3 +135,30 @@ async def test_nodes_ask_at_once(
     await running(app, act)
 
     assert sorted(replies) == ANSWERS
+
+
+@pytest.mark.parametrize("bus", ["mqtt"], indirect=True)
+async def test_over_mqtt_3_1_1(
+    provider: SocketProvider[Any], running: Callable[..., Awaitable[None]], start_node: StartNode, topic: str
+) -> None:
+    """Where the protocol has no place for headers they are refused: a node could not read what carries them else."""
+    provider = provider.overwrite_config(protocol="3.1.1")
+    app = DistributedApplication(provider)
+    asked, answers = f"{topic}/asked", []
+
+    @app.application(topic)
+    async def responder(message: SpaMessage) -> str:
+        return f"re: {message.payload.decode()}"
+
+    async def act() -> None:
+        await start_node("answer", topics=asked)
+        async with provider.create_socket() as socket:
+            with pytest.raises(CapabilityError):
+                await socket.publish(asked, "0", headers={"by": "spa"})
+            answers.append((await socket.request(asked, "1", timeout=10)).payload.decode())
+        node = await start_node("ask", messages=[{"topic": topic, "payload": "2"}])
+        answers.append((await node.said("replied"))["payload"])
+
+    await running(app, act)
+
+    assert answers == ["re: 1", "re: 2"]

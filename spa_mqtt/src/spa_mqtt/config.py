@@ -122,7 +122,8 @@ class MqttConfig(_MqttOptions, frozen=True):
             reading, so that the broker has to decide; ``"drop_oldest"`` and ``"drop_new"`` drop here, and count.
         envelope: Whether what MQTT 3.1.1 has no place for (headers, content type, ...) travels in front of the
             payload: ``"auto"`` does it under 3.1.1 where there is something to carry; ``"always"`` under MQTT 5 too,
-            for readers that use 3.1.1; ``"never"`` drops it. Reading recognises it always.
+            for readers that use 3.1.1; ``"never"`` drops it. Reading recognises it always. With the origin's payload
+            format ``"auto"`` is ``"never"``, because its nodes could not read it.
         max_packet_size: The largest packet in bytes that the broker may send; it skips larger messages. MQTT 5.
         response_prefix: First levels of the topics that replies come back on.
 

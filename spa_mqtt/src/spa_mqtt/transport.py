@@ -14,6 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from spa_core import SocketProvider
+from spa_core.config import replace_config
 from spa_core.errors import ConnectError, DisconnectedError, SocketClosedError
 from spa_core.transport import Capabilities, ConnectionEvent
 from spa_mqtt.config import MqttConfig
@@ -60,7 +61,7 @@ class MqttSocketProvider(SocketProvider[MqttConfig]):
     @property
     def capabilities(self) -> Capabilities:
         """What the configured protocol and session allow; groups are durable with a session that is kept."""
-        config = self.config
+        config = self._in_force
         is_v5 = config.protocol != "3.1.1"
         carries = is_v5 or config.envelope != "never"
         is_confirmed = config.qos > 0
@@ -95,7 +96,14 @@ class MqttSocketProvider(SocketProvider[MqttConfig]):
 
     def open(self, on_connection: ConnectionListener) -> MqttSocket:
         """Make a socket; it connects when it is entered."""
-        return MqttSocket(self.config, on_connection)
+        return MqttSocket(self._in_force, on_connection)
+
+    @property
+    def _in_force(self) -> MqttConfig:
+        # Who reads another envelope, such as a node of the origin, could not read one that has ours in front.
+        if self.envelope is None or self.config.envelope != "auto":
+            return self.config
+        return replace_config(self.config, envelope="never")
 
 
 class MqttSocket:
