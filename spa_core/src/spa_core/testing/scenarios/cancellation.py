@@ -28,6 +28,7 @@ class Cancellation:
         """``receive_batch`` may be cancelled at any moment, also while a message comes in: each arrives once."""
         topic = kit.topic()
         received: list[Delivery] = []
+        settled = 0
         async with kit.socket() as socket, kit.subscribed(socket, topic) as subscription:
 
             async def receive() -> None:
@@ -41,8 +42,11 @@ class Cancellation:
                     await kit.publish(socket, topic, payload)
                     await kit.let_run(kit.random.randrange(6))
                     tasks.cancel_scope.cancel()
+                # Brokers send only so many ahead that are not settled.
+                await kit.settle(received[settled:])
+                settled = len(received)
             received += await kit.receive(subscription, len(sent) - len(received))
-            await kit.settle(received)
+            await kit.settle(received[settled:])
             await kit.assert_silent(subscription, socket, topic)
         assert sorted(delivery.message.payload for delivery in received) == sent
 
