@@ -13,7 +13,7 @@ import msgspec
 
 from spa_mqtt.packets import MalformedPacketError, read_varint
 
-__all__ = ["LONGEST", "Properties", "expiry", "identifiers", "read", "text", "user"]
+__all__ = ["LONGEST", "Properties", "expiry", "identifiers", "read", "text", "user", "user_name", "user_value"]
 
 LONGEST: Final = 65_535
 """Bytes of the longest text or value."""
@@ -75,6 +75,16 @@ def user(name: bytes, value: bytes) -> bytes:
     return b"".join((b"\x26", _SHORT.pack(len(name)), name, _SHORT.pack(len(value)), value))
 
 
+def user_name(name: bytes) -> bytes:
+    """Return the first half of a user property, which many have in common; `user_value` is the other."""
+    return b"\x26" + _SHORT.pack(len(name)) + name
+
+
+def user_value(value: bytes) -> bytes:
+    """Return the second half of a user property."""
+    return _SHORT.pack(len(value)) + value
+
+
 def read(data: bytes) -> Properties:
     """
     Return the properties in *data*, which is without their length.
@@ -86,7 +96,16 @@ def read(data: bytes) -> Properties:
     at, end = 0, len(data)
     try:
         while at < end:
-            at = _read_one(data, at, found)
+            if data[at] != _USER:
+                at = _read_one(data, at, found)
+                continue
+            # In one go, because there are many of them.
+            start = at + 3
+            middle = start + (data[at + 1] << 8 | data[at + 2])
+            at = middle + 2 + (data[middle] << 8 | data[middle + 1])
+            if at > end:
+                raise IndexError
+            found.user.append((data[start:middle].decode(), data[middle + 2 : at].decode()))
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise MalformedPacketError("properties are cut short or hold no UTF-8") from error
     return found

@@ -12,6 +12,7 @@ import binascii
 import math
 import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from spa_core.errors import MessageTooLargeError, PublishError
@@ -42,6 +43,9 @@ _KEY: Final = "spa-key"
 _KEY_BYTES: Final = "spa-key-base64"
 _RESERVED: Final = frozenset({_CLIENT_ID, _CLIENT_NAME, _MESSAGE_ID, _TIMESTAMP, _KEY, _KEY_BYTES})
 _TILDE: Final = "~"
+
+_ENCODED_ONCE: Final = 64
+"""How many texts that messages have in common are kept as they travel: names of headers, content types, senders."""
 
 # What brokers may end a connection for if it stands in a text (MQTT 5, 1.5.4): sent again, it would end the next too.
 _FORBIDDEN: Final = re.compile(
@@ -123,27 +127,47 @@ def time_to_live(incoming: Incoming) -> float | None:
 def _native(message: SpaMessage) -> bytes:
     parts: list[bytes] = []
     if message.content_type is not None:
-        parts.append(properties.content_type(_text(message.content_type, "its content type")))
+        parts.append(_content_type(message.content_type))
     if message.response_topic is not None:
         parts.append(properties.response_topic(_text(message.response_topic, "its response topic")))
     if message.correlation_id is not None:
         parts.append(properties.correlation(_correlation(message.correlation_id)))
     if message.ttl is not None:
         parts.append(_expiry(message))
-    fields = (
-        (b"spa-client-id", message.client_id),
-        (b"spa-client-name", message.client_name),
-        (b"spa-message-id", message.message_id),
-        (b"spa-timestamp", None if message.timestamp is None else str(_milliseconds(message.timestamp))),
-    )
-    parts += [properties.user(name, _text(value, "its fields")) for name, value in fields if value is not None]
+    parts.append(_identity(message.client_id, message.client_name))
+    if message.message_id is not None:
+        parts += _ID, properties.user_value(_text(message.message_id, "its fields"))
+    if message.timestamp is not None:
+        parts += _TIME, properties.user_value(b"%d" % _milliseconds(message.timestamp))
     if message.key is not None:
         parts.append(_key(message.key))
     if message.headers:
         for name, value in message.headers.items():
-            written = _TILDE + name if name.lstrip(_TILDE) in _RESERVED else name
-            parts.append(properties.user(_text(written, "its headers"), _text(value, "its headers")))
+            parts += _name(name), properties.user_value(_text(value, "its headers"))
     return b"".join(parts)
+
+
+_ID: Final = properties.user_name(_MESSAGE_ID.encode())
+_TIME: Final = properties.user_name(_TIMESTAMP.encode())
+
+
+@lru_cache(maxsize=_ENCODED_ONCE)
+def _content_type(media_type: str) -> bytes:
+    return properties.content_type(_text(media_type, "its content type"))
+
+
+@lru_cache(maxsize=_ENCODED_ONCE)
+def _identity(client_id: str | None, client_name: str | None) -> bytes:
+    fields = ((_CLIENT_ID, client_id), (_CLIENT_NAME, client_name))
+    return b"".join(
+        properties.user(name.encode(), _text(value, "its fields")) for name, value in fields if value is not None
+    )
+
+
+@lru_cache(maxsize=_ENCODED_ONCE)
+def _name(header: str) -> bytes:
+    written = _TILDE + header if header.lstrip(_TILDE) in _RESERVED else header
+    return properties.user_name(_text(written, "its headers"))
 
 
 def _text(value: str, where: str) -> bytes:
@@ -188,8 +212,10 @@ def _from_native(incoming: Incoming, found: properties.Properties) -> SpaMessage
     for name, value in found.user:
         if name in _RESERVED:
             fields[name] = value
+        elif name[:1] == _TILDE and name.lstrip(_TILDE) in _RESERVED:
+            headers[name[1:]] = value
         else:
-            headers[name[1:] if name.startswith(_TILDE) and name.lstrip(_TILDE) in _RESERVED else name] = value
+            headers[name] = value
     correlation = found.correlation
     return SpaMessage(
         topic=incoming.topic,
