@@ -18,7 +18,7 @@ from spa_core.transport import SubscriptionSpec
 from spa_mqtt import MqttConfig, MqttSocketProvider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from anyio.abc import SocketStream
     from brokers.mosquitto import Mosquitto
@@ -78,7 +78,7 @@ async def playing(script: Scripted) -> AsyncIterator[Scripted]:
         await anyio.create_tcp_listener(local_host=LOOPBACK, local_port=0) as listener,
         anyio.create_task_group() as tasks,
     ):
-        script.port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        script.port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - anyio's, not Django's
         tasks.start_soon(listener.serve, script.serve)
         yield script
         tasks.cancel_scope.cancel()
@@ -129,18 +129,18 @@ async def test_other_refusals_for_good_are_told_at_once(code: int) -> None:
 
 async def test_what_is_over_in_a_moment_is_tried_again() -> None:
     """A broker that is busy when a socket opens is asked again, within the time for connecting."""
-    async with playing(Scripted(b"\x20\x03\x00\x89\x00", b"\x20\x03\x00\x88\x00", WELCOME_5)) as broker:
-        async with provider(broker.port, connect_timeout=PATIENCE).open(lambda _: None):
-            pass
+    script = Scripted(b"\x20\x03\x00\x89\x00", b"\x20\x03\x00\x88\x00", WELCOME_5)
+    async with playing(script) as broker, provider(broker.port, connect_timeout=PATIENCE).open(lambda _: None):
+        pass
 
     assert len(broker.connects) == 3
 
 
 async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1() -> None:
     """A broker that does not know MQTT 5 is asked again at once in 3.1.1, unless the configuration wants 5."""
-    async with playing(Scripted(b"\x20\x03\x00\x84\x00", WELCOME_3)) as broker:
-        async with provider(broker.port).open(lambda _: None):
-            pass
+    script = Scripted(b"\x20\x03\x00\x84\x00", WELCOME_3)
+    async with playing(script) as broker, provider(broker.port).open(lambda _: None):
+        pass
 
     assert [packet[8] for packet in broker.connects] == [5, 4]
 
@@ -188,7 +188,7 @@ async def test_a_name_that_is_unknown() -> None:
 
 
 async def test_a_session_that_is_taken_over_is_explained(caplog: pytest.LogCaptureFixture) -> None:
-    """When another program takes the session, the event and one line of the log name the client id; it is tried again."""
+    """When another program takes the session, the event and one line of the log name the client id; it goes on."""
     events: list[ConnectionEvent] = []
     async with playing(Scripted(WELCOME_5, rest=b"\xe0\x01\x8e")) as broker:
         with anyio.fail_after(PATIENCE), caplog.at_level(logging.ERROR, "spa_mqtt"):

@@ -204,7 +204,7 @@ class MqttSubscription:
             return
         self._arrivals.put(item)
         self._roused.set()
-        if len(self._arrivals) >= self._arrivals.bound:
+        if len(self._arrivals) >= self._arrivals.bound and (item.qos or self._config.overflow == "pause"):
             item.source.pause()
 
     def let_go(self, source: Source) -> tuple[list[Item], list[Item]]:
