@@ -181,6 +181,11 @@ class Cluster:
             making.add_done_callback(functools.partial(self._made, topic))
         return await asyncio.shield(making)
 
+    def noticed(self, topic: str, partitions: int) -> None:
+        """Hear that a topic exists, from whoever made it or found it."""
+        self._recent[topic] = partitions, asyncio.get_running_loop().time()
+        self._found({**self.topics, topic: partitions})
+
     async def _make(self, topic: str, partitions: int | None, configs: Mapping[str, str]) -> int:
         config = self._config
         named = {name.replace("_", "."): value for name, value in configs.items()}
@@ -192,8 +197,7 @@ class Cluster:
                     await asyncio.sleep(_MADE)
         except TimeoutError as error:
             raise DisconnectedError(f"topic {topic} was not made within {config.connect_timeout:g} s") from error
-        self._recent[topic] = made, asyncio.get_running_loop().time()
-        self._found({**self.topics, topic: made})
+        self.noticed(topic, made)
         return made
 
     def _made(self, topic: str, making: asyncio.Task[int]) -> None:

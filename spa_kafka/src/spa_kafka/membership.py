@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from spa_core.errors import SpaError
@@ -126,7 +127,7 @@ class MemberListening(TopicsListening):
                 origin=f"{record.topic}/{record.partition}/{record.offset}",
                 group=self._id,
                 attempts=attempt,
-                due=now + round(delay * 1000),
+                due=now + 1 + math.ceil(delay * 1000),  # the clock that is read has whole milliseconds
                 now=now,
             )
             await self._means.producer.publish(place, waiting)

@@ -112,7 +112,7 @@ class Producer:
         try:
             if self._config.declare_topics == "off":
                 found = await (await self._links.open()).partitions(topic)
-                self._cluster.topics.setdefault(topic, found)
+                self._cluster.noticed(topic, found)
                 return found
             return await self._cluster.declare(topic)
         except DeniedError as error:
