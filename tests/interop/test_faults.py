@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket as sockets
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +65,14 @@ async def test_topics_are_not_deleted(
 @pytest.mark.parametrize("declare", ["ensure", "off"])
 async def test_consumer_before_its_topic(
     provider: SocketProvider[Any],
-    topic: str,
+    bus: Bus,
     declare: str,
     running: Callable[..., Awaitable[None]],
     start_node: StartNode,
 ) -> None:
     """A consumer starts before its topic exists, and gets the first message that a node publishes to it."""
-    app = DistributedApplication(provider.overwrite_config(declare_topics=declare, discover_interval=0.05))
-    missing = f"{topic}.missing"
+    app = DistributedApplication(provider.overwrite_config(declare_topics=declare, discover_interval=0.2))
+    missing = f"plants.made.by.{os.urandom(4).hex()}"
     received: list[bytes] = []
     handled = anyio.Event()
 
@@ -82,7 +83,7 @@ async def test_consumer_before_its_topic(
 
     async def act() -> None:
         if declare == "off":
-            await start_node("consume", topics=[missing])  # spa-dat makes the topic that it listens to
+            await bus.create_topics(missing)  # later, by somebody else
         node = await start_node("produce", messages=[{"topic": missing, "payload": "first"}])
         await node.said("published")
         await handled.wait()
@@ -95,9 +96,14 @@ async def test_consumer_before_its_topic(
 @on_kafka
 @with_newest
 async def test_node_deletes_the_topic(
-    app: DistributedApplication, topic: str, running: Callable[..., Awaitable[None]], start_node: StartNode
+    provider: SocketProvider[Any],
+    bus: Bus,
+    topic: str,
+    running: Callable[..., Awaitable[None]],
+    start_node: StartNode,
 ) -> None:
     """A node that ends deletes the topics it listened to; an application that listens there too hears the next node."""
+    app = DistributedApplication(provider.overwrite_config(discover_interval=0.2))
     received: list[bytes] = []
     handled = anyio.Event()
 
@@ -109,6 +115,7 @@ async def test_node_deletes_the_topic(
     async def act() -> None:
         nonlocal handled
         for payload in ("1", "2", "3"):
+            await bus.create_topics(topic)  # which is there the first time
             listening = await start_node("consume", topics=[topic])
             node = await start_node("produce", messages=[{"topic": topic, "payload": payload}])
             await node.said("published")
