@@ -103,8 +103,7 @@ def read(data: bytes) -> Properties:
             start = at + 3
             middle = start + (data[at + 1] << 8 | data[at + 2])
             at = middle + 2 + (data[middle] << 8 | data[middle + 1])
-            if at > end:
-                raise IndexError
+            data[at - 1]
             found.user.append((data[start:middle].decode(), data[middle + 2 : at].decode()))
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise MalformedPacketError("properties are cut short or hold no UTF-8") from error

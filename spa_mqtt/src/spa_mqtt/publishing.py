@@ -21,6 +21,7 @@ from spa_core.errors import (
     SpaError,
 )
 from spa_mqtt import packets
+from spa_mqtt.deadlines import Deadlines
 from spa_mqtt.failures import NO_SUBSCRIBERS, REFUSAL, publish_refused
 from spa_mqtt.outbox import Entry, Outbox
 from spa_mqtt.packets import MalformedPacketError
@@ -61,6 +62,7 @@ class Publisher:
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(limit=config.outbox_max, window=config.publish_window)
+        self._deadlines = Deadlines(self._loop, self._give_up)
         self._connection: Connection | None = None
         self._has_room = asyncio.Event()
         self._largest = packets.LARGEST
@@ -144,14 +146,14 @@ class Publisher:
         entry = Entry(topic, packet, lambda ending: _end(ended, ending))
         self._outbox.add(entry)
         self._send()
-        timer = self._loop.call_at(deadline, self._give_up, entry)
+        self._deadlines.add(entry, deadline)
         try:
             return await ended
         except asyncio.CancelledError:
             self._withdraw(entry)
             raise
         finally:
-            timer.cancel()
+            self._deadlines.remove(entry)
 
     async def _wait_for_room(self, topic: str, deadline: float) -> None:
         self._has_room.clear()
@@ -231,6 +233,7 @@ class Publisher:
                 await self._has_room.wait()
         for entry in (*self._outbox.close(), *self._unheard):
             entry.on_end(_closed())
+        self._deadlines.close()
 
     def _publish_again(self, entry: Entry) -> None:
         self._unheard.discard(entry)
