@@ -6,6 +6,8 @@ import itertools
 import os
 import secrets
 from contextlib import AsyncExitStack
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,7 +24,6 @@ from spa_mqtt import MqttConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-    from pathlib import Path
 
     from spa_core import SocketProvider
 
@@ -118,13 +119,18 @@ async def topic(new_topic: Callable[[], Awaitable[str]]) -> str:
 
 @pytest.fixture(scope="session")
 def python_of() -> Callable[[str], Path]:
-    """Returns the Python that has a version of spa-dat."""
+    """Returns the Python that has a version of spa-dat; what cannot be installed is not tried again for each test."""
 
-    def find(version: str) -> Path:
+    @cache
+    def look(version: str) -> Path | NoSpaDatError:
         try:
             return python_with(version)
         except NoSpaDatError as reason:
-            _do_without(reason)
+            return reason
+
+    def find(version: str) -> Path:
+        found = look(version)
+        return found if isinstance(found, Path) else _do_without(found)
 
     return find
 
