@@ -356,3 +356,87 @@ async def test_readers_of_3_1_1_understand_writers_of_5_with_the_envelope(mosqui
         [message] = await take(subscription, 1)
 
     assert message == sent.replace(quality_of_service=1)
+
+
+async def test_members_that_leave_together_lose_nothing(mosquitto: Mosquitto, topic: str) -> None:
+    """When all members of a group on a socket leave at once, each session keeps what its member did not finish."""
+    named = name()
+    sent = {b"%d" % number for number in range(20)}
+    async with opened(mosquitto.ports.plain, client_id=named) as socket, anyio.create_task_group() as tasks:
+        leave, ready = anyio.Event(), list[int]()
+
+        async def hold() -> None:
+            async with subscribed(socket, topic, group="g") as subscription:
+                ready.append(1)
+                await receive(subscription, 1)
+                await leave.wait()
+
+        for _ in range(3):
+            tasks.start_soon(hold)
+        while len(ready) < 3:
+            await anyio.lowlevel.checkpoint()
+        for payload in sorted(sent):
+            await socket.publish(SpaMessage(topic=topic, payload=payload))
+        leave.set()
+    async with (
+        opened(mosquitto.ports.plain, client_id=named) as socket,
+        subscribed(socket, topic, group="g") as one,
+        subscribed(socket, topic, group="g") as two,
+        subscribed(socket, topic, group="g") as three,
+        anyio.create_task_group() as tasks,
+    ):
+        got: set[bytes] = set()
+
+        async def collect(subscription: Subscription) -> None:
+            while True:
+                got.update(message.payload for message in await take(subscription, 1))
+
+        for each in (one, two, three):
+            tasks.start_soon(collect, each)
+        while got != sent:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_a_member_leaves_ends_with_its_last_message(mosquitto: Mosquitto, topic: str) -> None:
+    """A member that leaves gives what it had to one that stays, and its connection ends when that is settled."""
+    async with FaultProxy(LOOPBACK, mosquitto.ports.plain) as proxy, opened(proxy.port) as socket:
+        async with subscribed(socket, topic, group="g") as staying:
+            async with subscribed(socket, topic, group="g") as leaving:
+                for number in range(10):
+                    await socket.publish(SpaMessage(topic=topic, payload=b"%d" % number))
+                mine, others = await receive(staying, 5), await receive(leaving, 5)
+            assert proxy.connections == 3
+            assert not await others[0].settle(ACK)
+            inherited = await receive(staying, 5)
+            assert [delivery.attempt for delivery in inherited] == [2] * 5
+            for delivery in (*mine, *inherited):
+                assert await delivery.settle(ACK)
+            while proxy.connections > 2:
+                await anyio.lowlevel.checkpoint()
+        while proxy.connections > 1:
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("fast_path", ["auto", "off"])
+async def test_a_paused_connection_stays_alive(mosquitto: Mosquitto, topic: str, fast_path: str) -> None:
+    """A reader that is paused for longer than the keepalive, with the broker's answers behind a backlog, is not cut."""
+    events: list[str] = []
+    async with FaultProxy(LOOPBACK, mosquitto.ports.plain) as proxy, opened(mosquitto.ports.plain, qos=0) as publisher:
+        made = provider(proxy.port, qos=0, keepalive=1.0, fast_path=fast_path)
+        with anyio.fail_after(PATIENCE):
+            async with (
+                made.open(lambda event: events.append(event.state)) as socket,
+                subscribed(socket, topic, prefetch=1) as subscription,
+            ):
+                for _ in range(2000):
+                    await publisher.publish(SpaMessage(topic=topic, payload=bytes(1000)))
+                while not subscription._sources[0]._is_paused:
+                    await anyio.lowlevel.checkpoint()
+                # Both connections ask the broker for a sign of life once a second, in two bytes.
+                until = proxy.bytes_to_broker + 2 * 2 * 4
+                while proxy.bytes_to_broker < until:
+                    await anyio.lowlevel.checkpoint()
+                await take(subscription, 500)
+
+    assert events == ["connected", "closed"]

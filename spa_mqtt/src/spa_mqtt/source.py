@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from spa_core.errors import DisconnectedError
+from spa_core.errors import SpaError
 from spa_mqtt import properties
 from spa_mqtt.arrivals import Item
 from spa_mqtt.connecting import Filter
@@ -48,6 +48,11 @@ _numbers: Final = itertools.count()
 
 class Reader(Protocol):
     """Who takes what a source gives."""
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether it hands out messages, and can take over those of another one."""
+        ...
 
     def arrived(self, item: Item) -> None:
         """A message came; or one that is known came to be given out again."""
@@ -95,6 +100,7 @@ class Source:
         self._inflight = Inflight()
         self._limbo: list[Item] = []
         self._connection: Connection | None = None
+        self._connack: Connack | None = None
         self._is_subscribed = False
         self._is_acknowledging = False
         self._is_paused = False
@@ -144,16 +150,20 @@ class Source:
         Give everything that is not finished to another reader, and get nothing new.
 
         Returns:
-            Whether that was possible: ``False`` without a connection, on which nothing has changed.
+            Whether that was possible: ``False`` without a connection, and if the heir leaves meanwhile.
         """
-        connection = self._connection
-        if connection is None:
+        connection, connack = self._connection, self._connack
+        if connection is None or connack is None:
             return False
         try:
             with anyio.fail_after(_PATIENCE):
                 if not self.is_draining:
                     await connection.unsubscribe(self._filters)
-        except (DisconnectedError, TimeoutError):
+                    if not heir.is_fetching:  # it leaves, too; so this session keeps what is published for the group
+                        await self._subscribe(connection, connack)
+        except (SpaError, TimeoutError):
+            return False
+        if not heir.is_fetching:
             return False
         self.is_draining = True
         waiting, in_hand = self.reader.let_go(self)
@@ -203,7 +213,7 @@ class Source:
 
     async def restore(self, connection: Connection, connack: Connack) -> None:
         """Subscribe, unless the session is known to remember."""
-        self._connection = connection
+        self._connection, self._connack = connection, connack
         self._is_paused = False
         self._sort_out_limbo(resumed=connack.session_present)
         if not connack.session_present:

@@ -226,7 +226,7 @@ class MqttSubscription:
     def _end_if_finished(self, source: Source) -> None:
         if source.is_finished and source in self._sources and not self._is_left:
             self._sources.remove(source)
-            ending = asyncio.create_task(source.close())
+            ending = asyncio.create_task(self._leave(source, None))
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
 

@@ -62,6 +62,7 @@ class Connection:
         self._is_paused = False
         self._may_answer = False
         self._read_at = 0.0
+        self._has_arrived = False
         self._over: Loss | None = None
         self._ended = asyncio.Event()
         self._ticker: asyncio.TimerHandle | None = None
@@ -211,9 +212,12 @@ class Connection:
         self._guarded(self._driver.tick)
         now = time.monotonic()
         if self._is_paused and self._over is None and now - self._read_at > self._settings.config.keepalive / 2:
-            # One look, so that the answer to a PINGREQ is seen: a connection that reads nothing is given up.
+            # One look: a connection that reads nothing is given up, as the answer to a PINGREQ waits behind others.
             self._read_at = now
+            self._has_arrived = False
             self._guarded(self._driver.read)
+            if self._has_arrived:
+                self._driver.is_alive()
 
     def _send(self, packet: bytes) -> None:
         if self._over is None:
@@ -302,6 +306,7 @@ class Connection:
     def arrived(self, incoming: Incoming) -> None:
         """Handle a PUBLISH."""
         if self._over is None:
+            self._has_arrived = True
             self._listener.on_message(incoming)
 
     def confirmed(self, mid: int, code: int) -> None:

@@ -123,6 +123,10 @@ class Driver:
         """Look after the keepalive; to be called about once a second."""
         self._paho.loop_misc()
 
+    def is_alive(self) -> None:
+        """Note that the broker is there, whether it has answered the last PINGREQ or not."""
+        self._paho._ping_t = 0.0  # noqa: SLF001
+
     def close(self) -> None:
         """Close the socket, telling nobody."""
         self._paho._sock_close()  # noqa: SLF001
