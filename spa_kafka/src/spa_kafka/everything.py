@@ -48,10 +48,13 @@ class EverythingConsumer(Consumer):
         if not (gone or new or anew):
             return
         # What came into being since then is wanted from its first record on.
-        self._add(await link.beginnings(new))
+        self._add(await self._beginnings(link, new))
         for place in gone:
             self._subscription.given_up(assignment.partitions.pop(place).close())
         link.assign({place: partition.position for place, partition in assignment.partitions.items()})
+
+    async def _beginnings(self, link: ConsumerLink, places: list[Place]) -> dict[Place, int]:
+        return await link.beginnings(places)
 
     def _fetches(self) -> bool:
         return self.assignment is not None and bool(self.assignment.partitions)

@@ -25,7 +25,7 @@ from spa_kafka.topics import levels_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["REPLY_PREFIX", "is_own_topic", "is_reply_topic", "own_topic", "reply_address", "shared_topic"]
+__all__ = ["REPLY_PREFIX", "is_own_topic", "is_reply_topic", "names_from", "own_topic", "reply_address", "shared_topic"]
 
 REPLY_PREFIX: Final = "spa/reply"
 """First levels of all addresses; the same in every process, so that each knows the addresses of others."""
@@ -63,6 +63,20 @@ def own_topic(address: str) -> str | None:
     """
     found = _ADDRESS.fullmatch(address)
     return None if found is None else address.replace("/", ".")
+
+
+def names_from(name: str, count: int) -> list[str]:
+    """
+    Return Kafka's name of a topic for one reply, and those for the replies to the requests that follow.
+
+    Example:
+        >>> names_from("spa.reply.6f1c.17", 3)
+        ['spa.reply.6f1c.17', 'spa.reply.6f1c.18', 'spa.reply.6f1c.19']
+    """
+    shared, _, last = name.rpartition(".")
+    if not last.isdecimal():
+        return [name]
+    return [f"{shared}.{number}" for number in range(int(last), int(last) + count)]
 
 
 def is_own_topic(name: str, shared: str) -> bool:

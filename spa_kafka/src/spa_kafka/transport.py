@@ -236,7 +236,7 @@ class KafkaSocket:
         """Make the topic for one reply, which the responder is told by name, before anybody answers there."""
         for listening in self._listening:
             if isinstance(listening, RepliesListening) and listening.owns(topic):
-                await listening.make(topic)
+                await listening.expect(topic)
 
     async def _reply(self, means: Means, record: Record) -> bool | None:
         """Publish a reply; if its topic is gone so is who asked, and nothing is to be made for nobody."""
