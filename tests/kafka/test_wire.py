@@ -100,9 +100,9 @@ def test_a_record_in_full() -> None:
         value=b"{}",
         headers=[
             ("spa-client-id", b"c1"),
-            ("spa-message-id", b"m1"),
-            ("spa-content-type", b"application/json"),
             ("spa-client-name", b"detector"),
+            ("spa-content-type", b"application/json"),
+            ("spa-message-id", b"m1"),
             ("spa-correlation-id", b"17"),
             ("spa-response-topic", b"spa/reply/6f1c/17"),
             ("spa-reply-to", b"spa.reply.6f1c"),

@@ -14,6 +14,7 @@ would be gone at once) and refuse those in the future.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from spa_core.errors import PublishError, TopicError
@@ -45,21 +46,24 @@ RESPONSE_TOPIC: Final = "spa-response-topic"
 TIMESTAMP: Final = "spa-timestamp"
 TOPIC: Final = "spa-topic"
 
-_TEXT_FIELDS: Final = {
-    CLIENT_ID: "client_id",
-    MESSAGE_ID: "message_id",
-    CONTENT_TYPE: "content_type",
-    CLIENT_NAME: "client_name",
-    CORRELATION_ID: "correlation_id",
-    RESPONSE_TOPIC: "response_topic",
-}
-"""The headers of fields that are carried as they are."""
-
-_TEXT_ITEMS: Final = tuple(_TEXT_FIELDS.items())
-
-_OURS: Final = frozenset({*_TEXT_FIELDS, EXPIRES, REPLY_TO, TIMESTAMP, TOPIC})
+_OURS: Final = frozenset(
+    {
+        CLIENT_ID,
+        CLIENT_NAME,
+        CONTENT_TYPE,
+        CORRELATION_ID,
+        EXPIRES,
+        MESSAGE_ID,
+        REPLY_TO,
+        RESPONSE_TOPIC,
+        TIMESTAMP,
+        TOPIC,
+    }
+)
+_SPA: Final = "spa-"
 _ESCAPE: Final = "spa-user-"
 _RETRY: Final = "spa-retry-"  # how all begin that spa_kafka.retries adds while a record waits
+_ENCODED_ONCE: Final = 64  # texts that messages have in common: who sends them, and the names of headers
 _AN_HOUR: Final = 3_600_000
 _DIGITS: Final = 18  # more are no time, and Python reads no number of thousands of digits
 _ABSENT: Final = b""  # a timestamp that is none, as opposed to one that the record has
@@ -147,35 +151,53 @@ def from_record(
         The message. Its ``ttl`` is what is left of it, zero or less if it has expired and is not to be delivered.
     """
     ours, others = _sorted_out(headers)
-    fields: dict[str, str | None] = {"message_id": None}
-    for name, raw in ours.items():
-        field = _TEXT_FIELDS.get(name)
-        if field is not None:
-            fields[field] = _decoded(raw)
-    if REPLY_TO in ours:
-        fields.setdefault("response_topic", _decoded(ours[REPLY_TO]))
     if value is None:
         others.setdefault(TOMBSTONE, "")
+    seconds = None if timestamp is None or timestamp < 0 else timestamp / 1000
+    if not ours:
+        return SpaMessage(
+            topic=topic,
+            payload=value or b"",
+            key=key,
+            headers=others or NO_HEADERS,
+            timestamp=seconds,
+            message_id=None,
+        )
     return SpaMessage(
         topic=topic,
         payload=value or b"",
         key=key,
         headers=others or NO_HEADERS,
-        timestamp=_seconds(ours, timestamp),
-        ttl=_left(ours, now),
-        **fields,  # type: ignore[arg-type]  # the names of text fields
+        timestamp=_own_seconds(ours[TIMESTAMP]) if TIMESTAMP in ours else seconds,
+        ttl=_left(ours[EXPIRES], now) if EXPIRES in ours else None,
+        client_id=_text(ours, CLIENT_ID),
+        message_id=_text(ours, MESSAGE_ID),
+        content_type=_text(ours, CONTENT_TYPE),
+        client_name=_text(ours, CLIENT_NAME),
+        correlation_id=_text(ours, CORRELATION_ID),
+        response_topic=_text(ours, RESPONSE_TOPIC if RESPONSE_TOPIC in ours else REPLY_TO),
     )
 
 
 def _add_fields(headers: list[tuple[str, bytes]], message: SpaMessage, now: int) -> None:
-    for name, field in _TEXT_ITEMS:
-        text: str | None = getattr(message, field)
-        if text is not None:
-            headers.append((name, _encoded(text)))
+    headers += _of_sender(message.client_id, message.client_name, message.content_type)
+    if message.message_id is not None:
+        headers.append((MESSAGE_ID, _encoded(message.message_id)))
+    if message.correlation_id is not None:
+        headers.append((CORRELATION_ID, _encoded(message.correlation_id)))
     if message.response_topic is not None:
+        headers.append((RESPONSE_TOPIC, _encoded(message.response_topic)))
         _add_reply_to(headers, message.response_topic)
     if message.ttl is not None and message.ttl != math.inf:
         headers.append((EXPIRES, b"%d" % (now + round(message.ttl * 1000))))
+
+
+@lru_cache(maxsize=_ENCODED_ONCE)
+def _of_sender(
+    client_id: str | None, client_name: str | None, content_type: str | None
+) -> tuple[tuple[str, bytes], ...]:
+    fields = ((CLIENT_ID, client_id), (CLIENT_NAME, client_name), (CONTENT_TYPE, content_type))
+    return tuple((name, _encoded(text)) for name, text in fields if text is not None)
 
 
 def _add_reply_to(headers: list[tuple[str, bytes]], response_topic: str) -> None:
@@ -215,20 +237,25 @@ def _sorted_out(headers: Iterable[tuple[str, bytes | None]]) -> tuple[dict[str, 
     for name, value in headers:
         if name in _OURS:
             ours[name] = value or b""
+        elif not name.startswith(_SPA):
+            others[name] = _decoded(value or b"")
         elif not name.startswith(_RETRY):
             others[name.removeprefix(_ESCAPE)] = _decoded(value or b"")
     return ours, others
 
 
-def _seconds(ours: Mapping[str, bytes], timestamp: int | None) -> float | None:
-    if TIMESTAMP in ours:
-        own = _whole(ours[TIMESTAMP])
-        return None if own is None else own / 1000
-    return None if timestamp is None or timestamp < 0 else timestamp / 1000
+def _text(ours: Mapping[str, bytes], name: str) -> str | None:
+    raw = ours.get(name)
+    return None if raw is None else _decoded(raw)
 
 
-def _left(ours: Mapping[str, bytes], now: int) -> float | None:
-    expires = _whole(ours.get(EXPIRES, b""))
+def _own_seconds(written: bytes) -> float | None:
+    own = _whole(written)
+    return None if own is None else own / 1000
+
+
+def _left(written: bytes, now: int) -> float | None:
+    expires = _whole(written)
     return None if expires is None else (expires - now) / 1000
 
 
@@ -238,6 +265,7 @@ def _whole(text: bytes) -> int | None:
     return int(text) if digits.isdigit() and len(digits) <= _DIGITS else None
 
 
+@lru_cache(maxsize=_ENCODED_ONCE)
 def _escaped(name: str) -> str:
     if not name.isascii():
         name.encode()  # the client would find out in the middle of a batch
