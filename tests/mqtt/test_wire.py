@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -157,8 +156,7 @@ def test_time_to_live_is_honoured_without_a_broker_that_knows_it() -> None:
     left = time_to_live(Incoming("a", outgoing.payload, 1, 1, retain=False, dup=False, properties=b""))
 
     assert left is not None
-    assert 60.0 - (time.time() - before) - 0.01 <= left <= 60.0
-    assert math.isclose(left, 60.0, abs_tol=60.0)
+    assert 60.0 - (time.time() - before) - 0.001 <= left <= 60.001
 
 
 def test_an_envelope_that_is_not_allowed_is_missed() -> None:
