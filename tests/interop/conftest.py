@@ -142,13 +142,17 @@ def old_python(version: str, python_of: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture
-async def start_node(bus: Bus, old_python: Path, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[OldNode]]]:
+async def start_node(
+    bus: Bus, version: str, python_of: Callable[[str], Path], tmp_path: Path
+) -> AsyncIterator[Callable[..., Awaitable[OldNode]]]:
     """Starts a node in a role and returns when it is ready; it is gone after the test."""
     async with AsyncExitStack() as nodes:
 
-        async def start(role: str, *, config: Mapping[str, Any] = MappingProxyType({}), **task: Any) -> OldNode:
-            log = tmp_path / f"{role}-{next(_numbers)}.log"
-            node = OldNode(old_python, {"role": role, **bus.in_spa_dat(**config), **task}, log=log)
+        async def start(
+            role: str, *, of: str = version, config: Mapping[str, Any] = MappingProxyType({}), **task: Any
+        ) -> OldNode:
+            task = {"role": role, **bus.in_spa_dat(**config), **task}
+            node = OldNode(python_of(of), task, log=tmp_path / f"{role}-{next(_numbers)}.log")
             await nodes.enter_async_context(node)
             if "topics" in task:
                 await node.said("ready")

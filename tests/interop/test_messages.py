@@ -63,6 +63,39 @@ async def test_node_consumes_the_least(
     assert {message["content_type"] for message in consumed} == {None}
 
 
+@pytest.mark.parametrize("bus", ["kafka"], indirect=True)
+async def test_levels_on_kafka(
+    app: DistributedApplication,
+    running: Callable[..., Awaitable[None]],
+    start_node: Callable[..., Awaitable[OldNode]],
+    topic: str,
+) -> None:
+    """What SPA calls ``plants/north``, Kafka and its nodes call ``plants.north``, in both directions."""
+    levels = topic.replace(".", "/")
+    received: list[SpaMessage] = []
+    handled = anyio.Event()
+
+    @app.application(levels)
+    async def consumer(message: SpaMessage) -> None:
+        received.append(message)
+        handled.set()
+
+    async def act() -> None:
+        consuming = await start_node("consume", topics=[topic])
+        node = await start_node("produce", messages=[{"topic": topic, "payload": "from a node"}])
+        await node.said("published")
+        assert (await consuming.said("consumed"))["payload"] == "from a node"
+        await handled.wait()
+        async with app.default_socket_provider.create_socket() as socket:
+            await socket.publish(levels, "from SPA")
+        consumed = await consuming.said("consumed")
+        assert (consumed["payload"], consumed["topic"]) == ("from SPA", topic)
+
+    await running(app, act)
+
+    assert (received[0].payload, received[0].topic) == (b"from a node", levels)
+
+
 async def test_node_produces(
     app: DistributedApplication,
     running: Callable[..., Awaitable[None]],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import pytest
 
 from spa_core import DistributedApplication, SpaMessage, SpaSocket
+from spa_core.envelopes import SpaDatEnvelope
 from spa_core.errors import CapabilityError, RequestTimeoutError
 
 if TYPE_CHECKING:
@@ -86,11 +87,7 @@ async def test_late_answer_is_nobody_elses(app: DistributedApplication, start_no
 
 @pytest.mark.parametrize("way", ["returning", "publishing", "replying"])
 async def test_node_asks(
-    app: DistributedApplication,
-    running: Callable[..., Awaitable[None]],
-    start_node: StartNode,
-    topic: str,
-    way: str,
+    app: DistributedApplication, running: Callable[..., Awaitable[None]], start_node: StartNode, topic: str, way: str
 ) -> None:
     """A node's requests are answered by a handler: by its return value, by publishing, or by ``socket.reply``."""
     replies: list[str] = []
@@ -116,10 +113,7 @@ async def test_node_asks(
 
 
 async def test_nodes_ask_at_once(
-    app: DistributedApplication,
-    running: Callable[..., Awaitable[None]],
-    start_node: StartNode,
-    topic: str,
+    app: DistributedApplication, running: Callable[..., Awaitable[None]], start_node: StartNode, topic: str
 ) -> None:
     """Of several nodes that ask at the same time each gets its own answer."""
     replies: list[str] = []
@@ -135,6 +129,35 @@ async def test_nodes_ask_at_once(
     await running(app, act)
 
     assert sorted(replies) == ANSWERS
+
+
+@pytest.mark.parametrize("version", ["0.4.0"], indirect=True)
+@pytest.mark.parametrize("dialect", ["0.3", "0.4"])
+async def test_mixed_fleet(
+    provider: SocketProvider[Any],
+    running: Callable[..., Awaitable[None]],
+    start_node: StartNode,
+    topic: str,
+    dialect: Literal["0.3", "0.4"],
+) -> None:
+    """Nodes of both versions are heard, and each is answered in its own dialect, whatever is written elsewhere."""
+    app = DistributedApplication(provider.with_envelope(SpaDatEnvelope(dialect)))
+    replies: list[str] = []
+
+    @app.application(topic)
+    async def responder(message: SpaMessage) -> str:
+        return f"re: {message.payload.decode()}"
+
+    async def act() -> None:
+        old, new = [
+            await start_node("ask", of=version, messages=[{"topic": topic, "payload": version}])
+            for version in ("0.3.0", "0.4.0")
+        ]
+        replies.extend([(await node.said("replied"))["payload"] for node in (old, new)])
+
+    await running(app, act)
+
+    assert replies == ["re: 0.3.0", "re: 0.4.0"]
 
 
 @pytest.mark.parametrize("bus", ["mqtt"], indirect=True)
