@@ -56,9 +56,9 @@ def make_mosquitto() -> Iterator[Callable[..., Mosquitto]]:
         yield lambda more="": stack.enter_context(_running(more=more))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def rumqttd() -> Iterator[Rumqttd]:
-    """A rumqttd, which is strict about the order of acknowledgements; for tests that leave it running."""
+    """A rumqttd, strict about the order of acknowledgements; a new one for each test, as not all do it good."""
     with _folder() as folder, Rumqttd(folder) as broker:
         yield broker
 

@@ -88,8 +88,8 @@ async def test_refused(mosquitto: Mosquitto, password: str | None) -> None:
 async def test_a_reader_cannot_publish(mosquitto: Mosquitto, topic: str) -> None:
     """What the reader publishes does not arrive, what others publish does."""
     async with (
-        connected(mosquitto.ports.login, username=READER, password=PASSWORD) as reader,
-        connected(mosquitto.ports.login, username=USER, password=PASSWORD) as writer,
+        connected(mosquitto.ports.restricted, username=READER, password=PASSWORD) as reader,
+        connected(mosquitto.ports.restricted, username=USER, password=PASSWORD) as writer,
     ):
         await reader.subscribe(topic, qos=1)
         await reader.publish(topic, b"refused", qos=1)

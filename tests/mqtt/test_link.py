@@ -280,7 +280,7 @@ async def test_a_wrong_password(mosquitto: Mosquitto) -> None:
 
 async def test_what_the_broker_refuses_to_publish(mosquitto: Mosquitto, topic: str) -> None:
     """A message that the broker does not allow is an error with its reason, and the socket goes on."""
-    made = provider(mosquitto.ports.login, username=READER, password=PASSWORD, connect_timeout=PATIENCE)
+    made = provider(mosquitto.ports.restricted, username=READER, password=PASSWORD, connect_timeout=PATIENCE)
     async with made.open(lambda _: None) as socket:
         for _ in range(2):
             with pytest.raises(PublishRefusedError) as caught:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["PASSWORD", "READER", "USER", "Mosquitto", "NoMosquittoError"]
 
 USER: Final = "ann"
-"""Who may do everything where a login is needed."""
+"""Who may do everything."""
 
 READER: Final = "bob"
-"""Who may log in with the same password, and may only subscribe: what he publishes is refused."""
+"""Who may only subscribe, at the listener ``restricted``: what he publishes there is refused."""
 
 PASSWORD: Final = "ann's secret: 1/@%"
 """The password of both; with characters that must be escaped in a URL."""
@@ -79,7 +79,8 @@ class Mosquitto:
 
         Args:
             scheme: ``mqtt``, ``mqtts``, ``ws``, ``wss`` or ``mqtt+unix``. With TLS the authority is named in the URL.
-            user: Who logs in, with the password of all; only with the scheme ``mqtt``.
+            user: Who logs in, with the password of all; only with the scheme ``mqtt``. `READER` is let in where that
+                means something.
             **query: Parameters.
         """
         ports = {"mqtt": self.ports.plain, "mqtts": self.ports.tls, "ws": self.ports.ws, "wss": self.ports.wss}
@@ -89,7 +90,8 @@ class Mosquitto:
         if scheme == "mqtt+unix":
             return f"{scheme}://{self.unix_path}{text}"
         if user is not None:
-            return f"{scheme}://{user}:{quote(PASSWORD, safe='')}@{LOOPBACK}:{self.ports.login}{text}"
+            port = self.ports.restricted if user == READER else self.ports.login
+            return f"{scheme}://{user}:{quote(PASSWORD, safe='')}@{LOOPBACK}:{port}{text}"
         return f"{scheme}://{LOOPBACK}:{ports[scheme]}{text}"
 
     def start(self) -> None:

@@ -43,6 +43,7 @@ class Listeners(NamedTuple):
     Attributes:
         plain: Everybody is let in.
         login: A user and a password are needed.
+        restricted: A user and a password are needed, and not everybody may do everything.
         tls: TLS.
         mutual_tls: TLS where the client needs a certificate too.
         ws: Websockets.
@@ -51,6 +52,7 @@ class Listeners(NamedTuple):
 
     plain: int
     login: int
+    restricted: int
     tls: int
     mutual_tls: int
     ws: int
@@ -75,7 +77,7 @@ def write_settings(
         ports: Where it listens.
         certificates: For listeners with TLS.
         unix_path: The path of the unix socket.
-        users: Who may log in, and what each may do: ``"read"`` or ``"readwrite"``.
+        users: Who may log in, and what each may do where that is restricted: ``"read"`` or ``"readwrite"``.
         password: The password of all users.
         more: Further lines for all listeners.
     """
@@ -85,10 +87,12 @@ def write_settings(
     for path in (logins, rights):
         path.chmod(0o600)
     anybody, tls = "allow_anonymous true", _tls(certificates)
+    known = ["allow_anonymous false", f"password_file {logins}"]
     listeners = {
         f"0 {unix_path}": [anybody],
         f"{ports.plain} {LOOPBACK}": [anybody],
-        f"{ports.login} {LOOPBACK}": ["allow_anonymous false", f"password_file {logins}", f"acl_file {rights}"],
+        f"{ports.login} {LOOPBACK}": known,
+        f"{ports.restricted} {LOOPBACK}": [*known, f"acl_file {rights}"],
         f"{ports.tls} {LOOPBACK}": [anybody, *tls],
         f"{ports.mutual_tls} {LOOPBACK}": [anybody, *tls, "require_certificate true"],
         f"{ports.ws} {LOOPBACK}": [anybody, "protocol websockets"],
