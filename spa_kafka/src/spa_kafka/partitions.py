@@ -116,7 +116,7 @@ class Partition(Generic[RecordT]):
         # By offset, so that what is given back keeps its order.
         self._again: list[tuple[int, int, RecordT]] = []
         self._held: list[tuple[float, int, int, RecordT]] = []
-        self._hand: dict[int, tuple[int, RecordT]] = {}
+        self._hand: dict[int, tuple[RecordT, int]] = {}
 
     @property
     def in_hand(self) -> int:
@@ -153,11 +153,13 @@ class Partition(Generic[RecordT]):
 
     def fetched(self, records: Iterable[RecordT]) -> None:
         """Hold records that came in; those before the position, which came before, are left out."""
+        fresh, position, size = self._fresh, self.position, self.size
         for record in records:
-            if record.offset >= self.position:
-                self._fresh.append(record)
-                self.position = record.offset + 1
-                self.size += _size(record)
+            if record.offset >= position:
+                fresh.append(record)
+                position = record.offset + 1
+                size += _size(record)
+        self.position, self.size = position, size
 
     def anew(self, start: int) -> Partition[RecordT]:
         """Return this partition as it is when its log has been replaced by another one, of which nothing came yet."""
@@ -167,29 +169,33 @@ class Partition(Generic[RecordT]):
         """Hand out up to *most* records, each with the number of its attempt."""
         if self._held:
             self._release(now)
+        if not self._again and not self._attempts and self._past is None:
+            return self._take_first_attempts(most)
         taken: list[tuple[RecordT, int]] = []
         while len(taken) < most:
             found = self._next(now)
             if found is None:
                 break
-            record, attempt = found
+            record = found[0]
             self.size -= _size(record)
-            self._hand[record.offset] = attempt, record
-            taken.append((record, attempt))
+            self._hand[record.offset] = found
+            taken.append(found)
         return taken
 
     def finish(self, offset: int, attempt: int) -> bool:
         """Settle a record for good; ``False`` if this attempt of it is not in hand."""
-        if not self._in_hand(offset, attempt):
+        held = self._hand.get(offset)
+        if held is None or held[1] != attempt:
             return False
         del self._hand[offset]
-        return self._watermark.done(offset, self._watermark.generation)
+        watermark = self._watermark
+        return watermark.done(offset, watermark.generation)
 
     def give_back(self, offset: int, attempt: int, due: float | None = None) -> bool:
         """Have a record handed out again, not before *due*; ``False`` if this attempt of it is not in hand."""
         if not self._in_hand(offset, attempt):
             return False
-        _, record = self._hand.pop(offset)
+        record, _ = self._hand.pop(offset)
         self._hold(record, attempt + 1, due)
         return True
 
@@ -198,7 +204,7 @@ class Partition(Generic[RecordT]):
         if not self._in_hand(offset, attempt):
             return None
         self.moving[offset] = attempt
-        return self._hand.pop(offset)[1]
+        return self._hand.pop(offset)[0]
 
     def moved(self, offset: int) -> None:
         """Settle a record that is safe elsewhere."""
@@ -224,7 +230,7 @@ class Partition(Generic[RecordT]):
         """Return how many deliveries were made of each record that was handed out and is not finished, by offset."""
         made = {offset: attempt - 1 for offset, attempt, _ in self._again}
         made |= {offset: attempt - 1 for _, offset, attempt, _ in self._held}
-        made |= {offset: attempt for offset, (attempt, _) in self._hand.items()}
+        made |= {offset: attempt for offset, (_, attempt) in self._hand.items()}
         made |= self.moving
         made |= self._attempts
         return {offset: attempts for offset, attempts in sorted(made.items()) if attempts}
@@ -249,7 +255,22 @@ class Partition(Generic[RecordT]):
 
     def _in_hand(self, offset: int, attempt: int) -> bool:
         held = self._hand.get(offset)
-        return held is not None and held[0] == attempt
+        return held is not None and held[1] == attempt
+
+    def _take_first_attempts(self, most: int) -> list[tuple[RecordT, int]]:
+        """Do what :meth:`take` does where nothing comes again and nothing was tried before: nearly always."""
+        fresh, hand, received = self._fresh, self._hand, self._watermark.received
+        taken: list[tuple[RecordT, int]] = []
+        size = self.size
+        for _ in range(min(most, len(fresh))):
+            record = fresh.popleft()
+            offset = record.offset
+            received(offset)
+            size -= _size(record)
+            hand[offset] = found = record, 1
+            taken.append(found)
+        self.size = size
+        return taken
 
     def _next(self, now: float) -> tuple[RecordT, int] | None:
         if self._again:
@@ -281,4 +302,5 @@ class Partition(Generic[RecordT]):
 
 
 def _size(record: Stored) -> int:
-    return _OVERHEAD + len(record.key or b"") + len(record.value or b"")
+    key, value = record.key, record.value
+    return _OVERHEAD + (len(key) if key else 0) + (len(value) if value else 0)
