@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +88,8 @@ async def playing(script: Scripted) -> AsyncIterator[Scripted]:
 
 def provider(port: int, **fields: Any) -> MqttSocketProvider:
     """Make a provider with short deadlines."""
-    return MqttSocketProvider(MqttConfig(LOOPBACK, port, **({"connect_timeout": 0.5, "reconnect_max": 0.2} | fields)))
+    more = {"host": LOOPBACK, "port": port, "connect_timeout": 0.5, "reconnect_max": 0.2} | fields
+    return MqttSocketProvider(MqttConfig(**more))
 
 
 async def nothing_left_since(before: Resources) -> None:
@@ -313,3 +316,25 @@ def test_another_event_loop() -> None:
         anyio.run(main, backend="trio")
 
     assert not caught.value.retriable
+
+
+async def test_an_address_that_answers_nothing_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host of several addresses, the first of which swallows everything, is reached by the next in one attempt."""
+    async with playing(Scripted(WELCOME_5)) as broker:
+        silent, real = ("silent", broker.port), (LOOPBACK, broker.port)
+        loop = asyncio.get_running_loop()
+        connect = loop.sock_connect
+
+        async def getaddrinfo(*_: object, **__: object) -> list[Any]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in (silent, real)]
+
+        async def sock_connect(dialled: socket.socket, address: Any) -> None:  # noqa: ANN401 - of any family
+            await (anyio.sleep_forever() if address == silent else connect(dialled, address))
+
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(loop, "sock_connect", sock_connect)
+        with anyio.fail_after(PATIENCE):
+            async with provider(broker.port, host="two.example").open(lambda _: None):
+                pass
+
+    assert len(broker.connects) == 1

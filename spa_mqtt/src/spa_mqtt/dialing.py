@@ -7,9 +7,12 @@ All of it waits on the event loop, so that a cancellation ends it at once and le
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from typing import TYPE_CHECKING
+
+import anyio
 
 if TYPE_CHECKING:
     from spa_core.url import Host
@@ -17,21 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["dial", "dial_unix", "encrypted"]
 
 
-async def dial(host: Host, *, nodelay: bool) -> socket.socket:
+async def dial(host: Host, *, nodelay: bool, seconds: float) -> socket.socket:
     """
     Return a socket connected to *host*, trying each of its addresses in turn.
+
+    Args:
+        host: The name or address, and the port.
+        nodelay: Whether small packets are sent at once.
+        seconds: The time for all addresses together, in equal parts: one that answers nothing, as one of IPv6 may on a
+            network without it, leaves time for the next.
 
     Raises:
         OSError: The name is not known, or no address could be connected to; the last address's error.
     """
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host.name, host.port, type=socket.SOCK_STREAM)
-    failure: OSError = OSError(f"{host.name} has no address")
+    failure: OSError = TimeoutError(errno.ETIMEDOUT, "no answer")
     for family, kind, protocol, _, address in addresses:
+        connected: socket.socket | None = None
         try:
-            connected = await _connected(socket.socket(family, kind, protocol), address)
+            with anyio.move_on_after(seconds / len(addresses)):
+                connected = await _connected(socket.socket(family, kind, protocol), address)
         except OSError as error:
             failure = error
+        if connected is None:
             continue
         if nodelay:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -133,9 +133,11 @@ class Outbox:
         One connection that ends without a confirmation makes the next careful: one message at a time.
         """
         back = list(self._under_way.values())
+        if not back:
+            return None
         self._under_way.clear()
         suspect = back[0] if len(back) == 1 and not self._progress else None
-        self._cautious = bool(back) and not self._progress
+        self._cautious = not self._progress
         self._progress = False
         if suspect is not None:
             suspect.strikes += 1

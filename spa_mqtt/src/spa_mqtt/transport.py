@@ -245,8 +245,9 @@ class _Opened:
         self._on_connection(ConnectionEvent(state="connected"))
 
     async def close(self) -> None:
-        for subscription in tuple(self.subscriptions):
-            await self.leave(subscription)
+        leaving = tuple(self.subscriptions)
+        self.subscriptions.clear()  # nobody is anybody's heir any more
+        await asyncio.gather(*(subscription.close(None) for subscription in leaving))
         await self.publisher.close()
         await self.link.close(forget=True)
         release(self._session)

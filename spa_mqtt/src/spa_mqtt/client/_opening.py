@@ -42,6 +42,10 @@ async def open_way(settings: Settings, on_stage: Callable[[str], None]) -> Any: 
         raise encryption_failed(settings.where, error) from error
     except paho.WebsocketConnectionError as error:
         raise ConnectError(f"{settings.where} gives no MQTT over websockets: {error}") from error
+    except UnicodeError as error:
+        failure = ConnectError(f"{settings.where} cannot be the name of a host: {error}")
+        failure.retriable = False
+        raise failure from error
     except OSError as error:
         raise unreachable(settings.where, error) from error
 
@@ -50,7 +54,7 @@ async def _opened(settings: Settings, on_stage: Callable[[str], None]) -> Any:  
     host, config = settings.host, settings.config
     if host is None:
         return BufferedSocket(await dial_unix(config.unix_path or ""))
-    raw = await dial(host, nodelay=config.nodelay)
+    raw = await dial(host, nodelay=config.nodelay, seconds=config.connect_timeout)
     if settings.tls is not None:
         on_stage("encrypting")
         raw = await encrypted(raw, settings.tls, host.name)
