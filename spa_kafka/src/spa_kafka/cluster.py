@@ -130,6 +130,9 @@ class Cluster:
         """
         async with self._looking:
             topics = await self._link.topics()
+            if self.topics.keys() - topics.keys():
+                # Gone is what two brokers miss, or one asked twice: consumers give up what they have of it.
+                topics |= await self._link.topics()
         # What was made just now may be missing in a list that was begun before, or by a broker that lags behind.
         now = asyncio.get_running_loop().time()
         self._recent = {topic: made for topic, made in self._recent.items() if made[1] > now - _LAG}

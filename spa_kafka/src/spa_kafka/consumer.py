@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from spa_kafka.partitions import Partition, Past
     from spa_kafka.subscription import KafkaSubscription
 
-__all__ = ["Consumer", "Reading"]
+__all__ = ["Consumer", "NothingToFetchError", "Reading"]
 
 logger = logging.getLogger("spa_kafka")
 
 _POLL: Final = 0.2
 """Seconds after which a poll that finds nothing looks around."""
+
+
+class NothingToFetchError(Exception):
+    """No topic is wanted that exists: there is nothing to be connected for."""
 
 
 class Reading(NamedTuple):
@@ -145,6 +149,10 @@ class Consumer(ABC):
     async def _detach(self, link: ConsumerLink) -> None:
         """End what :meth:`_attach` began."""
 
+    @abstractmethod
+    async def _wait_for_topics(self) -> None:
+        """Wait until it is worth connecting."""
+
     def _topics_changed(self) -> None:
         self._changed = True
         self._stir.set()
@@ -171,6 +179,8 @@ class Consumer(ABC):
             except TransportError as error:
                 self._error = error
                 logger.warning("consuming was interrupted and begins again: %s", error)
+            except NothingToFetchError:
+                continue
             except Exception as error:
                 logger.exception("consuming ended")
                 self._end(DisconnectedError(f"consuming ended: {error!r}"))
@@ -183,6 +193,7 @@ class Consumer(ABC):
         self._subscription.failed(error)
 
     async def _live_once(self, backoff: Backoff) -> None:
+        await self._wait_for_topics()
         link = self._connect()
         try:
             try:
@@ -210,13 +221,29 @@ class Consumer(ABC):
             if hungry is None:
                 await self._stirred()
                 continue
-            batches = await link.poll(_POLL, most, hungry)
+            if self.assignment is None:
+                batches = await self._poll_or_change(link, most)
+            else:
+                batches = await link.poll(_POLL, most, hungry)
             backoff.reset()
             if batches:
                 self._hold(batches)
                 await asyncio.sleep(0)  # where there is always more the poll never waits, and others must run
             elif self.assignment is not None and link.lacks({topic for topic, _ in self.assignment.partitions}):
                 await self._cluster.look()  # until the deleted topic is let go, the driver asks for it without a pause
+
+    async def _poll_or_change(self, link: ConsumerLink, most: int) -> Mapping[Place, Any]:
+        """Poll until topics change: without partitions the driver waits for them however long, and notices nothing."""
+        self._stir.clear()
+        polling = asyncio.create_task(link.poll(_POLL, most))
+        stirring = asyncio.create_task(self._stir.wait())
+        try:
+            await asyncio.wait({polling, stirring}, return_when=asyncio.FIRST_COMPLETED)
+            return polling.result() if polling.done() else {}
+        finally:
+            polling.cancel()
+            stirring.cancel()
+            await asyncio.wait({polling, stirring})
 
     def _hungry(self) -> Collection[Place] | None:
         """Return the partitions that there is room for, none meaning all; ``None`` if there is room for none at all."""

@@ -25,6 +25,9 @@ class EverythingConsumer(Consumer):
     def settled(self) -> None:
         """Do nothing: there is nothing to commit, and nobody waits."""
 
+    async def _wait_for_topics(self) -> None:
+        """Do not wait: positions are to be known before there is anything."""
+
     async def _attach(self, link: ConsumerLink) -> None:
         first = self.assignment is None
         places = self._places()

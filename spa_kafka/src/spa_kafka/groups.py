@@ -11,11 +11,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from spa_core.errors import TransportError
+from spa_core.errors import DisconnectedError, TransportError
 from spa_kafka.assignment import Assignment
 from spa_kafka.attempts import read_attempts
-from spa_kafka.client import DeniedError, PartitionsLostError
-from spa_kafka.consumer import Consumer
+from spa_kafka.client import PartitionsLostError
+from spa_kafka.consumer import Consumer, NothingToFetchError
 from spa_kafka.partitions import Partition
 from spa_kafka.stuck import StuckWatch
 
@@ -76,15 +76,28 @@ class GroupConsumer(Consumer):
     async def _attach(self, link: ConsumerLink) -> None:
         self._link = link
         self._listened = frozenset()
-        self._first = frozenset(self.reading.wanted()) if self._first is None else self._first
         self._commits = asyncio.create_task(self._commit_now_and_then(link), name="spa-kafka commits")
         await self._rewire(link)
-        if not self._listened:
+
+    async def _wait_for_topics(self) -> None:
+        if self._first is None:
+            self._first = frozenset(self.reading.wanted())
+        while not self.reading.wanted():
             self._is_live()
+            await self._stirred()
+
+    def _topics_changed(self) -> None:
+        if self._first is not None:
+            # One that was deleted and is made again is new, and wanted from its beginning.
+            self._first &= frozenset(self.reading.wanted())
+        super()._topics_changed()
 
     async def _rewire(self, link: ConsumerLink) -> None:
         wanted = frozenset(self.reading.wanted())
-        if not wanted or wanted == self._listened:
+        if not wanted:
+            # The driver would look for topics that are gone a thousand times a second.
+            raise NothingToFetchError
+        if wanted == self._listened:
             return
         now = asyncio.get_running_loop().time()
         if self._listened and now < self._listened_at + _BETWEEN_JOINS:
@@ -136,8 +149,11 @@ class GroupConsumer(Consumer):
             async with asyncio.timeout(self._config.broker_timeout):
                 stored = await link.committed(self._all_places({topic for topic, _ in mine}, mine))
                 starts = await self._starts(link, mine, stored)
-        except (TransportError, TimeoutError) as error:
-            self._error = error if isinstance(error, TransportError) else DeniedError(f"positions unknown: {error!r}")
+        except TransportError as error:
+            self._error = error
+            return
+        except TimeoutError:
+            self._error = DisconnectedError(f"positions were not told within {self._config.broker_timeout:g} s")
             return
         assignment: Assignment[Record] = Assignment()
         self._generation += 1
@@ -148,7 +164,10 @@ class GroupConsumer(Consumer):
         self._give_up()
         self.assignment = assignment
         # From now on the group has been here: should we end at once, the next member begins here and not later.
-        await self._commit(link, {place: (start, "") for place, start in starts.items() if place not in stored})
+        begun = {place: (start, "") for place, start in starts.items() if place not in stored}
+        if await self._commit(link, begun) and self._first is not None:
+            # Should the broker know nothing of them later, they were deleted and made again meanwhile.
+            self._first -= {topic for topic, _ in begun}
         self._is_live()
 
     def _all_places(self, topics: Collection[str], mine: Collection[Place]) -> dict[Place, None]:
@@ -193,6 +212,8 @@ class GroupConsumer(Consumer):
 
     async def _commit(self, link: ConsumerLink, offsets: Mapping[Place, tuple[int, str]]) -> bool:
         """Commit; ``False`` if it was not, which costs repetitions and no message."""
+        # For a topic that was deleted the driver would try for as long as it may, and hold up all others.
+        offsets = {place: offset for place, offset in offsets.items() if place[0] in self._cluster.topics}
         if not offsets:
             return False
         try:

@@ -2,7 +2,8 @@
 The driver's client, made careful: tells why it cannot connect and when connections break, and leaves none open.
 
 The driver's own only logs why a bootstrap failed, forgets to close its connection when it is cancelled meanwhile, and
-gives joining a group no more time than any other request, although that waits for the other members to let go.
+gives joining a group no more time than any other request, although that waits for the other members to let go, and lets
+every question wait behind a fetch.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
     NodeNotReadyError,
     RequestTimedOutError,
 )
+from aiokafka.protocol.fetch import FetchRequest  # type: ignore[import-untyped]
 from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest  # type: ignore[import-untyped]
 from aiokafka.protocol.metadata import MetadataRequest  # type: ignore[import-untyped]
 from aiokafka.util import create_task  # type: ignore[import-untyped]
@@ -28,6 +30,7 @@ __all__ = ["careful"]
 
 _LOSSES = (CloseReason.CONNECTION_BROKEN, CloseReason.CONNECTION_TIMEOUT, CloseReason.OUT_OF_SYNC)
 _DRIVER: Any = AIOKafkaClient
+_FETCHING = "fetching"
 _OWN = ("client_id", "ssl_context", "security_protocol")
 _SASL = ("mechanism", "plain_username", "plain_password", "kerberos_service_name", "kerberos_domain_name")
 
@@ -84,6 +87,10 @@ class _CarefulClient(AIOKafkaClient):  # type: ignore[misc]
 
     async def send(self: Any, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:  # noqa: ANN401
         """Send a request and return its answer."""
+        if isinstance(request, FetchRequest):
+            # A broker answers a connection's requests in order: behind a fetch that waits for records, whatever else is
+            # asked waits half a second.
+            group = _FETCHING
         if self.joining is None or not isinstance(request, JoinGroupRequest | SyncGroupRequest):
             return await _DRIVER.send(self, node_id, request, group=group)
         connection = await self._get_conn(node_id, group=group)

@@ -11,10 +11,11 @@ from aiokafka import (  # type: ignore[import-untyped]
     TopicPartition,
 )
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # type: ignore[import-untyped]
+from aiokafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
 from spa_core.errors import DisconnectedError
 from spa_kafka.client._careful import careful
-from spa_kafka.client._errors import DRIVER_ERRORS, translated
+from spa_kafka.client._errors import COORDINATOR_ERRORS, DRIVER_ERRORS, PartitionsLostError, translated
 from spa_kafka.client._stopping import in_good_order, stopped
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class Record(Protocol):
         """The headers, in order; names may come twice."""
         ...
 
+
+_BACKOFF: Final = 0.05
+"""Seconds before a commit is tried again at another coordinator."""
 
 _GRACE: Final = 5.0
 """Seconds that a broker gets to answer after the last member of a group has let go."""
@@ -216,16 +220,34 @@ class ConsumerLink:
 
     async def commit(self, offsets: Mapping[Place, tuple[int, str]], seconds: float) -> None:
         """
-        Commit, within *seconds*: while the coordinator is down the driver would try for ever.
+        Commit, within *seconds*; tried again while the group has no coordinator, and for no other reason.
 
         Raises:
             PartitionsLostError: The group has gone on without this member.
             TransportError: It was not committed, or it is not known whether it was.
         """
-        wanted = {TopicPartition(*place): value for place, value in offsets.items()}
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - its own commit tries for ever, see below
+        subscription = self._consumer._subscription.subscription  # noqa: SLF001
+        if subscription is None or subscription.assignment is None:
+            raise PartitionsLostError("the partitions were given back before they were committed")
+        wanted = {TopicPartition(*place): OffsetAndMetadata(*value) for place, value in offsets.items()}
         try:
             async with asyncio.timeout(seconds):
-                await self._consumer.commit(wanted)
+                while True:
+                    await coordinator.ensure_coordinator_known()
+                    try:
+                        async with coordinator._commit_lock:  # noqa: SLF001
+                            sending = asyncio.create_task(
+                                coordinator._do_commit_offsets(subscription.assignment, wanted)  # noqa: SLF001
+                            )
+                            sending.add_done_callback(_retrieve)
+                            await asyncio.shield(sending)
+                    except COORDINATOR_ERRORS:
+                        await asyncio.sleep(_BACKOFF)
+                        continue
+                    # Nothing else is tried again: to a topic that was deleted, and made again while the driver tries,
+                    # it would commit what the old one had, and skip as many records of the new one.
+                    return
         except DRIVER_ERRORS as error:
             raise translated(error, "committing") from error
 
@@ -242,3 +264,9 @@ class ConsumerLink:
             await stopped([fetcher._fetch_task, *fetcher._pending_tasks])  # noqa: SLF001
         if not await in_good_order(client.close()):
             await stopped([client._sync_task])  # noqa: SLF001
+
+
+def _retrieve(sending: asyncio.Task[None]) -> None:
+    """Look at the outcome of a commit that nobody waits for any more, or it would be reported as overlooked."""
+    if not sending.cancelled():
+        sending.exception()

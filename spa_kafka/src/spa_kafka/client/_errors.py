@@ -10,6 +10,7 @@ from aiokafka import errors as driver_errors  # type: ignore[import-untyped]
 from spa_core.errors import AuthenticationError, ConnectError, DisconnectedError, TransportError
 
 __all__ = [
+    "COORDINATOR_ERRORS",
     "DRIVER_ERRORS",
     "BatchTooLargeError",
     "DeniedError",
@@ -63,6 +64,24 @@ class PartitionsLostError(TransportError):
     """The group has gone on without this member: its partitions may be somebody else's by now."""
 
 
+COORDINATOR_ERRORS: Final = (
+    driver_errors.GroupCoordinatorNotAvailableError,
+    driver_errors.GroupLoadInProgressError,
+    driver_errors.KafkaConnectionError,
+    driver_errors.NodeNotReadyError,
+    driver_errors.NotCoordinatorForGroupError,
+    driver_errors.RequestTimedOutError,
+)
+"""What is raised while a group has no coordinator, or another one than before."""
+
+_MEMBERSHIP_ERRORS: Final = (
+    driver_errors.CommitFailedError,
+    driver_errors.IllegalGenerationError,
+    driver_errors.RebalanceInProgressError,
+    driver_errors.UnknownMemberIdError,
+)
+
+
 class BatchTooLargeError(TransportError):
     """The broker takes no batch of this size."""
 
@@ -76,7 +95,7 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], type[TransportErro
     (_DENIALS, DeniedError, "the broker said no"),
     (_TOO_LARGE, BatchTooLargeError, "the broker takes no batch of this size"),
     (_PRODUCER_LOST, ProducerLostError, "the broker knows this producer no more"),
-    ((driver_errors.CommitFailedError,), PartitionsLostError, "the group went on without this member"),
+    (_MEMBERSHIP_ERRORS, PartitionsLostError, "the group went on without this member"),
 )
 
 
