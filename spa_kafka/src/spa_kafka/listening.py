@@ -123,8 +123,7 @@ class TopicsListening(Listening):
     async def _declare(self) -> None:
         await self._cluster.look()
         if self._config.declare_topics != "off":
-            for name in self._selection.names:
-                await self._cluster.declare(name)
+            await asyncio.gather(*map(self._cluster.declare, self._selection.names))
 
 
 class EverythingListening(TopicsListening):

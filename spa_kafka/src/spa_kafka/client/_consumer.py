@@ -199,7 +199,9 @@ class ConsumerLink:
         wanted = [TopicPartition(*place) for place in places]
         if not wanted:
             return {}
+        client = self._consumer._client  # noqa: SLF001 - it would look for one topic after the other
         try:
+            await client.set_topics(client._topics | {place.topic for place in wanted})  # noqa: SLF001
             return {(topic, number): offset for (topic, number), offset in (await ask(wanted)).items()}
         except DRIVER_ERRORS as error:
             raise translated(error, "asking for offsets") from error
