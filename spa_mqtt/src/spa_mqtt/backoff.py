@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-__all__ = ["Backoff"]
+__all__ = ["STEADY", "Backoff"]
 
 STEADY: Final = 10.0
 """Seconds that a connection must have lasted for the next loss to begin anew."""

@@ -11,7 +11,17 @@ import msgspec
 
 from spa_core.errors import AuthenticationError, ConnectError, PublishRefusedError, SubscribeError
 
-__all__ = ["Loss", "encryption_failed", "publish_refused", "reason", "refused", "subscribe_refused", "unreachable"]
+__all__ = [
+    "Loss",
+    "encryption_failed",
+    "publish_refused",
+    "reason",
+    "refused",
+    "rival",
+    "subscribe_refused",
+    "taken_over",
+    "unreachable",
+]
 
 TAKEN_OVER: Final = 0x8E
 KEEPALIVE_TIMEOUT: Final = 0x8D
@@ -88,6 +98,21 @@ def refused(where: str, code: int, *, client_id: str) -> ConnectError:
     error = ConnectError(f"the broker at {where} refused the connection{about}: {reason(code)}")
     error.retriable = code not in _PERMANENT
     return error
+
+
+def taken_over(client_id: str) -> str:
+    """Return what it means that a session is taken over."""
+    return (
+        f"another program has connected as client_id {client_id!r}, and the broker gave it the session; "
+        "give each its own client_id"
+    )
+
+
+def rival(client_id: str | None) -> str | None:
+    """Return who may be to blame where connections end soon and the broker does not say why."""
+    return (
+        None if client_id is None else f"Perhaps another program has come as {client_id!r}: give each its own client_id"
+    )
 
 
 def unreachable(where: str, error: OSError) -> ConnectError:

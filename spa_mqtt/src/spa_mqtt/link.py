@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from spa_core.errors import ConnectError, DisconnectedError, SpaError
-from spa_mqtt.backoff import Backoff
+from spa_mqtt.backoff import STEADY, Backoff
 from spa_mqtt.client import Connection
 from spa_mqtt.connecting import Settings
-from spa_mqtt.failures import TAKEN_OVER, UNSUPPORTED_VERSION
+from spa_mqtt.failures import TAKEN_OVER, UNSUPPORTED_VERSION, rival, taken_over
 from spa_mqtt.peers import peers_at
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class Link:
         self._forgets = forget
         with anyio.CancelScope(shield=True):
             await self._stop_supervising()
+            self.peers.outage.left(self)
             connection, self.connection = self.connection, None
             if connection is not None:
                 await self._take_leave(connection)
@@ -196,7 +197,9 @@ class Link:
         self._up.clear()
         self._duty.lost()
         if was_up:
-            self._on_change(self._explained(loss))
+            explained = self._explained(loss)
+            self.peers.outage.lost(self, explained, is_fault=loss.code == TAKEN_OVER)
+            self._on_change(explained)
         self._lost.set()
 
     # -- inside --------------------------------------------------------------------------------------------------------
@@ -212,13 +215,19 @@ class Link:
                 await self.peers.until_back(self._backoff.pause())
             while not await self._is_back():
                 await self.peers.until_back(self._backoff.pause())
+            self.peers.outage.back(self, self.where)
             self._on_change(None)
 
     async def _is_back(self) -> bool:
         try:
             await self._attempt(self.config.connect_timeout)
         except SpaError as error:
-            logger.log(logging.INFO if getattr(error, "retriable", False) else logging.ERROR, "%s", error)
+            self.peers.outage.failed(error, can_pass=getattr(error, "retriable", False))
+            return False
+        except Exception as error:
+            # Whatever it was: to end here would be to be deaf for ever.
+            if self.peers.outage.is_news(repr(error)):
+                logger.exception("an attempt to connect to %s broke; others follow", self.where)
             return False
         return True
 
@@ -264,7 +273,7 @@ class Link:
             await self._duty.restore(connection, connack)
             if not connection.is_over:
                 return
-            raise DisconnectedError(f"{self.where} ended the connection at once")
+            raise DisconnectedError(f"{self.where} ended the connection at once", hint=rival(self.config.client_id))
         self._was_silent = True
         patience = self.config.connect_timeout
         raise ConnectError(f"{self.where} did not answer within {patience:g} s while {connection.stage}")
@@ -283,14 +292,12 @@ class Link:
         )
 
     def _explained(self, loss: Loss) -> str:
-        if loss.code != TAKEN_OVER:
-            return f"{self.where}: {loss.reason}"
-        text = (
-            f"{self.where}: another program has connected as client_id {self.client_id!r}, and the broker gave it the "
-            "session; give each its own client_id"
-        )
-        logger.error("%s", text)
-        return text
+        if loss.code == TAKEN_OVER:
+            return f"{self.where}: {taken_over(self.client_id)}"
+        # Mosquitto 2.0 does not say that it gave the session away.
+        was_short = loss.code is None and time.monotonic() - self._connected_at < STEADY
+        doubt = rival(self.config.client_id) if was_short else None
+        return f"{self.where}: {loss.reason}" + (f". {doubt}" if doubt else "")
 
     async def _take_leave(self, connection: Connection) -> None:
         """Say DISCONNECT, so that no session is left that nobody wants: also where a cancellation came in between."""

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
+from spa_mqtt.outage import Outage
+
 if TYPE_CHECKING:
     from spa_mqtt.config import MqttConfig
 
@@ -23,9 +25,15 @@ _PATIENCE: Final = 2.0
 
 
 class Peers:
-    """The links of one event loop to one broker."""
+    """
+    The links of one event loop to one broker.
+
+    Attributes:
+        outage: What the log is told while they are lost.
+    """
 
     def __init__(self) -> None:
+        self.outage = Outage()
         self._missing: set[object] = set()
         self._complete = asyncio.Event()
         self._back = asyncio.Event()
