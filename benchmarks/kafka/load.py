@@ -7,7 +7,7 @@ import sys
 import time
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.brokers import kafka
 from benchmarks.kafka.case import BATCH
@@ -40,12 +40,9 @@ class Pace(OtherSide):
 async def answer(address: str, topic: str) -> None:
     """Be a raw responder."""
     producer = AIOKafkaProducer(bootstrap_servers=address, acks="all", max_batch_size=BATCH)
-    consumer = AIOKafkaConsumer(bootstrap_servers=address)
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=address)  # without a group: all partitions, from their ends
     async with producer, consumer:
-        places = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
-        consumer.assign(places)
-        await consumer.seek_to_end()
-        for place in places:
+        for place in consumer.assignment():
             await consumer.position(place)
         ready()
         while True:
@@ -55,12 +52,6 @@ async def answer(address: str, topic: str) -> None:
                     answers = headers["reply-to"].decode()
                     correlation = [("correlation", headers["correlation"])]
                     await producer.send(answers, record.value, partition=0, headers=correlation)
-
-
-async def _partitions(consumer: AIOKafkaConsumer[bytes, bytes], topic: str) -> set[int]:
-    while not (found := consumer.partitions_for_topic(topic)):
-        await consumer.topics()
-    return found
 
 
 async def answer_with_spa(address: str, topic: str) -> None:
