@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from anyio.lowlevel import checkpoint
 
 from spa_core import SpaMessage
-from spa_core.errors import SubscribeError
+from spa_core.errors import ConnectError, SubscribeError
 from spa_core.transport import ACK, Retry, SubscriptionSpec
 from spa_kafka import KafkaConfig, KafkaSocket, KafkaSocketProvider
 from spa_kafka.client import ConsumerLink
@@ -226,6 +227,33 @@ async def test_a_stuck_message_is_warned_about(
     [line] = [record for record in caplog.records if "has not been settled" in record.getMessage()]
     assert line.levelno == logging.WARNING
     assert f"offset 1 of {topic_name}/0" in line.getMessage()
+
+
+async def test_who_blocks_the_event_loop_is_warned(
+    kafka_address: str, topic_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler that keeps the event loop from running for a third of the session timeout is warned of what follows."""
+    async with (
+        opened(kafka_address, session_timeout=1.0) as socket,
+        subscribed(socket, topic_name, group="g") as subscription,
+    ):
+        await publish(socket, topic_name, b"0")
+        await take(subscription, 1)
+        time.sleep(0.5)  # noqa: ASYNC251 - what must not be done
+        await until(lambda: "the event loop stood still" in caplog.text)
+
+
+def test_other_event_loops_are_refused(kafka_address: str) -> None:
+    """On trio opening a socket raises a typed error that says what to do."""
+
+    async def open_socket() -> None:
+        async with opened(kafka_address):
+            raise AssertionError("a socket was opened on trio")
+
+    with pytest.raises(ConnectError) as caught:
+        anyio.run(open_socket, backend="trio")
+
+    assert "asyncio" in str(caught.value)
 
 
 async def test_a_delayed_retry_is_never_early_and_comes_as_it_was(kafka_address: str, topic_name: str) -> None:

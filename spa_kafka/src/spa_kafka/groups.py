@@ -191,18 +191,28 @@ class GroupConsumer(Consumer):
         return self._first is not None and topic not in self._first
 
     async def _commit_now_and_then(self, link: ConsumerLink) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            due = loop.time() + self._config.commit_interval
             await asyncio.sleep(self._config.commit_interval)
+            self._warn_of_lag(loop.time() - due)
             assignment = self.assignment
             if assignment is None:
                 continue
-            for place, offset, seconds in self._stuck.look(assignment.partitions, asyncio.get_running_loop().time()):
+            for place, offset, seconds in self._stuck.look(assignment.partitions, loop.time()):
                 text = "the message at offset %d of %s/%d has not been settled for %.0f s, and holds back all behind it"
                 logger.warning(text, offset, *place, seconds)
             async with self._committing:
                 offsets = assignment.committable()
                 if await self._commit(link, offsets):
                     assignment.committed((place, offset) for place, (offset, _) in offsets.items())
+
+    def _warn_of_lag(self, seconds: float) -> None:
+        """Tell who blocks the event loop so long that the group could take this member for dead."""
+        limit = self._config.session_timeout
+        if seconds > limit / 3:
+            text = "the event loop stood still for %.1f s; after %g s the group takes this member for dead. %s"
+            logger.warning(text, seconds, limit, "Make handlers that block plain functions: those run in threads")
 
     async def _last_words(self, link: ConsumerLink, assignment: Assignment[Record]) -> None:
         async with self._committing:
