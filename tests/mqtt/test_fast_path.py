@@ -17,6 +17,7 @@ from spa_core.transport import ACK, SubscriptionSpec
 from spa_core.url import Host
 from spa_mqtt import MqttConfig, packets
 from spa_mqtt.client._buffered import BufferedSocket
+from spa_mqtt.client._connection import Connection
 from spa_mqtt.client._driver import Driver
 from spa_mqtt.client._fast import FastDriver, PacketSocket, driver_for
 from spa_mqtt.connecting import Settings
@@ -216,7 +217,6 @@ async def test_what_does_not_fit_is_sent_later_and_in_order() -> None:
             driver.queue(piece)
             sent += piece
 
-        assert driver.send(b"late") == 0
         driver.queue(b"late")
         while driver.write():
             received += broker.recv(1_000_000)
@@ -292,3 +292,28 @@ async def test_messages_of_all_sizes_pass_with_and_without_it(
                     await delivery.settle(ACK)
 
     assert received == bodies
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fast_path", ["auto", "off"])
+async def test_nothing_comes_between_the_parts_of_a_packet(fast_path: str) -> None:
+    """A PINGREQ that is due while a large message is half sent goes behind it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0)
+        connection = Connection(made(fast_path=fast_path), Recorder())
+        connection._driver.open(BufferedSocket(ours))
+        connection._writable()
+        greeting = theirs.recv(1000)
+        connection._readable()
+        large = publish("a", bytes(10 * BIG), 1, 1)
+        connection.publish(large)
+        connection._driver._paho._send_pingreq()
+        received = bytearray()
+        while len(received) < len(large) + 2:
+            connection._writable()
+            received += theirs.recv(1_000_000)
+        connection.abort()
+
+    assert greeting[:1] == b"\x10"
+    assert bytes(received) == large + b"\xc0\x00"

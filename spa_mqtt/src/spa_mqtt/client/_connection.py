@@ -124,8 +124,8 @@ class Connection:
         """Send a PUBLISH packet: the first after something came at once, since it may be all there is to say."""
         if self._may_answer and not self._outgoing and self._over is None:
             self._may_answer = False
-            packet = packet[self._driver.send(packet) :]
-        if packet:
+            self._driver.queue(packet)
+        else:
             self._send(packet)
 
     def acknowledge(self, acks: Sequence[tuple[int, int]]) -> None:

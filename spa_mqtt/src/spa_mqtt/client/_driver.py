@@ -104,10 +104,6 @@ class Driver:
         self._paho.loop_read()
         return bool(self._socket.pending())
 
-    def send(self, packet: bytes) -> int:  # noqa: ARG002 - nothing is sent past paho's queue
-        """Hand bytes to the operating system, unless others wait; return how many it took. Never tells anything."""
-        return 0
-
     def queue(self, packet: bytes) -> None:
         """Put bytes behind what is to be written."""
         # A view, of which the rest can be sent without copying it each time.

@@ -167,7 +167,7 @@ class FastDriver(Driver):
         self._paho._loop_rc_handle(reason)  # noqa: SLF001
         return False
 
-    def send(self, packet: bytes) -> int:
+    def _send(self, packet: bytes) -> int:
         """Hand bytes to the operating system, unless others wait; return how many it took. Never tells anything."""
         if self._paho.want_write():
             return 0
@@ -180,7 +180,7 @@ class FastDriver(Driver):
 
     def queue(self, packet: bytes) -> None:
         """Put bytes behind what is to be written; what fits in at once is written."""
-        sent = self.send(packet)
+        sent = self._send(packet)
         if sent < len(packet):
             super().queue(packet[sent:] if sent else packet)
 
