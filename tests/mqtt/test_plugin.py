@@ -74,6 +74,14 @@ def test_changes_make_new_providers() -> None:
     assert changed.config == MqttConfig("broker", keepalive=60, default_subscription_topics=("plants/#",))
 
 
+def test_replies_come_back_where_the_configuration_says() -> None:
+    """The topics of replies begin as configured, in a changed provider too."""
+    provider = MqttSocketProvider(MqttConfig("broker"))
+    changed = provider.overwrite_config(response_prefix="plants/replies")
+
+    assert (provider.reply_prefix, changed.reply_prefix) == ("spa/reply", "plants/replies")
+
+
 def test_the_face() -> None:
     """The package gives the three names that the origin had."""
     assert spa_mqtt.__all__ == ["MqttConfig", "MqttSocket", "MqttSocketProvider"]

@@ -54,9 +54,10 @@ class MqttSocketProvider(SocketProvider[MqttConfig]):
         "MqttConfig(host='broker')"
     """
 
-    def __init__(self, config: MqttConfig) -> None:
-        super().__init__(config)
-        self.reply_prefix = config.response_prefix  # type: ignore[misc]  # configured for each provider
+    @property
+    def reply_prefix(self) -> str:  # type: ignore[override]  # configured for each provider, not for the class
+        """First levels of the topics that replies come back on: the ``response_prefix``."""
+        return self.config.response_prefix
 
     @property
     def capabilities(self) -> Capabilities:
