@@ -30,8 +30,8 @@ __all__ = ["Connection"]
 
 logger = logging.getLogger("spa_mqtt.client")
 
-_TICK: Final = 1.0
-"""Seconds between looks at the keepalive."""
+_SLOWEST: Final = 1.0
+"""Seconds between looks at the keepalive, at most."""
 
 
 class Connection:
@@ -66,6 +66,8 @@ class Connection:
         self._over: Loss | None = None
         self._ended = asyncio.Event()
         self._ticker: asyncio.TimerHandle | None = None
+        # Brokers give up a client that is silent for one and a half keepalives, which must not pass between two looks.
+        self._pace = min(_SLOWEST, settings.config.keepalive / 4)
         self._driver = driver_for(settings, self)
 
     @property
@@ -91,7 +93,7 @@ class Connection:
         """
         self._driver.open(await open_way(self._settings, self._set_stage))
         self._loop.add_reader(self._driver.fileno(), self._readable)
-        self._ticker = self._loop.call_later(_TICK, self._tick)
+        self._ticker = self._loop.call_later(self._pace, self._tick)
         self.stage = "waiting for the broker's answer to CONNECT"
         return await self._connack
 
@@ -208,7 +210,7 @@ class Connection:
             pass
 
     def _tick(self) -> None:
-        self._ticker = self._loop.call_later(_TICK, self._tick)
+        self._ticker = self._loop.call_later(self._pace, self._tick)
         self._guarded(self._driver.tick)
         now = time.monotonic()
         if self._is_paused and self._over is None and now - self._read_at > self._settings.config.keepalive / 2:
