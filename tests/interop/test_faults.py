@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from spa_core import DistributedApplication, FailurePolicy, SpaMessage, SpaSocket
+from spa_core import DistributedApplication, FailurePolicy, SocketProviderFactory, SpaMessage, SpaSocket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from old_nodes import Bus, OldNode
 
     from spa_core import SocketProvider
+    from spa_core.config import TransportConfig
 
     StartNode = Callable[..., Awaitable[OldNode]]
 
@@ -161,6 +162,36 @@ async def test_asker_has_gone(
 
     assert replies == ["re: 0", "re: 2"]
     assert f"{topic}-gone_request_response" not in await bus.topics()
+
+
+@with_newest
+async def test_junk_does_not_stop_the_reader(
+    app: DistributedApplication,
+    config: TransportConfig,
+    topic: str,
+    running: Callable[..., Awaitable[None]],
+    start_node: StartNode,
+) -> None:
+    """After bytes that are no text, an envelope cut short and one of another shape, a node's message is handled."""
+    received: list[int] = []
+    handled = anyio.Event()
+
+    @app.application(topic, policy=FailurePolicy(then="drop"))
+    async def consumer(body: int) -> None:
+        received.append(body)
+        handled.set()
+
+    async def act() -> None:
+        async with SocketProviderFactory.from_config(config).create_socket() as socket:
+            for junk in (b"\xff\xfe", b'{"Payload":"1","Topic":', b'{"Payload":1,"Topic":null}'):
+                await socket.publish(topic, junk)
+        node = await start_node("produce", messages=[{"topic": topic, "payload": "42"}])
+        await node.said("published")
+        await handled.wait()
+
+    await running(app, act)
+
+    assert received == [42]
 
 
 @with_newest

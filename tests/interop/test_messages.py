@@ -152,3 +152,35 @@ async def test_node_produces_the_least(
 
     assert [message.payload for message in received] == [str(number).encode() for number in range(100)]
     assert {(each.content_type, each.client_name, each.response_topic) for each in received} == {(None, None, None)}
+
+
+@pytest.mark.parametrize("bus", ["kafka"], indirect=True)
+@pytest.mark.parametrize("version", ["0.4.0"], indirect=True)
+async def test_groups_are_apart(
+    app: DistributedApplication,
+    running: Callable[..., Awaitable[None]],
+    start_node: Callable[..., Awaitable[OldNode]],
+    topic: str,
+) -> None:
+    """Nodes and applications share no group: with the same name each side gets every message."""
+    received: list[bytes] = []
+    handled = anyio.Event()
+
+    @app.application(topic, group="detectors")
+    async def consumer(message: SpaMessage) -> None:
+        received.append(message.payload)
+        if len(received) == 10:
+            handled.set()
+
+    async def act() -> None:
+        consuming = await start_node("consume", config={"group_id": "detectors"}, topics=[topic])
+        messages = [{"topic": topic, "payload": str(number)} for number in range(10)]
+        node = await start_node("produce", messages=messages)
+        await node.said("published")
+        consumed = [(await consuming.said("consumed"))["payload"] for _ in range(10)]
+        assert consumed == [str(number) for number in range(10)]
+        await handled.wait()
+
+    await running(app, act)
+
+    assert received == [b"%d" % number for number in range(10)]
