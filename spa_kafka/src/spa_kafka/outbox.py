@@ -6,10 +6,11 @@ Filling a batch from a lane is decided here; sending it is not.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
-from spa_core.errors import PublishError, PublishRefusedError
+from spa_core.errors import MessageTooLargeError, PublishError, PublishRefusedError
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from spa_kafka.client import Batch, DeniedError, ProducerLink, Sendable
 
-__all__ = ["Entry", "Lane", "outcome_unknown", "refused"]
+__all__ = ["Entry", "Lane", "outcome_unknown", "refused", "too_large"]
 
 
 class Entry:
@@ -52,15 +53,17 @@ class Lane:
         partition: The partition's number.
         queue: What waits, in order.
         pump: The task that sends it.
+        most: The most records of a batch, where the broker has taken no more.
     """
 
-    __slots__ = ("partition", "pump", "queue", "topic")
+    __slots__ = ("most", "partition", "pump", "queue", "topic")
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
         self.partition = partition
         self.queue: deque[Entry] = deque()
         self.pump: asyncio.Task[None]
+        self.most = sys.maxsize
 
     def gather(self, link: ProducerLink, now: float) -> tuple[Batch, list[Entry]]:
         """Take as much out of the queue as fits into a batch, without what was withdrawn or has waited too long."""
@@ -70,6 +73,8 @@ class Lane:
             for entry in self.queue:
                 if entry.deadline < now:
                     entry.fail(PublishError(f"the message on {self.topic} was not sent in time", topic=self.topic))
+                if len(taken) == self.most:
+                    return
                 if not entry.done.done():
                     taken.append(entry)
                     yield entry.record
@@ -82,6 +87,15 @@ class Lane:
         else:
             self.queue.clear()
         return batch, taken
+
+
+def too_large(topic: str, record: Sendable, limit: int, cause: Exception) -> MessageTooLargeError:
+    """Return what a publisher is told whose message alone is more than the broker takes."""
+    size = len(record.value or b"")
+    text = f"the broker takes no message of {size} bytes on {topic}"
+    told = MessageTooLargeError(text, topic=topic, size=size, limit=limit)
+    told.__cause__ = cause.__cause__
+    return told
 
 
 def refused(topic: str, error: DeniedError) -> PublishRefusedError:

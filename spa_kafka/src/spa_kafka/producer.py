@@ -8,11 +8,11 @@ A publish ends when all replicas in sync have its batch, or with an error that s
 from __future__ import annotations
 
 import asyncio
-import functools
+import logging
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from spa_core.errors import (
-    MessageTooLargeError,
     PublishError,
     PublishRefusedError,
     QueueFullError,
@@ -20,11 +20,11 @@ from spa_core.errors import (
     TransportError,
 )
 from spa_kafka.client import Batch, BatchTooLargeError, DeniedError, ProducerLink, ProducerLostError, Sendable, key_hash
-from spa_kafka.outbox import Entry, Lane, outcome_unknown, refused
+from spa_kafka.outbox import Entry, Lane, outcome_unknown, refused, too_large
 from spa_kafka.producing import Links
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from spa_kafka.cluster import Cluster
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Producer"]
 
+logger = logging.getLogger("spa_kafka")
+
 _CLOSING: Final = 2.0
 """Seconds that batches under way get to be accepted when the socket closes."""
 
 _DOUBT: Final = 1.0
 """Seconds without an answer after which it is looked whether the topic is still there."""
 
-_hash = functools.lru_cache(65_536)(key_hash)  # keys come again, and hashing one costs as much as sending it
+_hash = lru_cache(65_536)(key_hash)  # keys come again, and hashing one costs as much as sending it
 
 
 class Producer:
@@ -190,9 +192,11 @@ class Producer:
                 if taken:
                     await self._send(lane, link, batch, taken)
                 taken = ()
+        except Exception as error:
+            logger.exception("publishing to %s/%d was interrupted", lane.topic, lane.partition)
+            self._fail((*taken, *lane.queue), partial(outcome_unknown, lane.topic, repr(error)))
         finally:
-            for entry in taken:
-                entry.fail(outcome_unknown(lane.topic, "the socket was closed"))
+            self._fail(taken, partial(outcome_unknown, lane.topic, "the socket was closed"))
             self._drop_waiting(lane)
             self._lanes.pop((lane.topic, lane.partition), None)
 
@@ -202,10 +206,9 @@ class Producer:
             async with asyncio.timeout_at(lane.queue[0].deadline):
                 return await self._links.open()
         except (TransportError, TimeoutError) as error:
-            for entry in lane.queue:
-                entry.fail(PublishError(f"the message on {lane.topic} was not sent: {error}", topic=lane.topic))
-            self._waiting -= len(lane.queue)
-            lane.queue.clear()
+            text = f"the message on {lane.topic} was not sent: {error}"
+            self._fail(lane.queue, partial(PublishError, text, topic=lane.topic))
+            self._drop_waiting(lane)
             self._room.set()
             return None
 
@@ -225,54 +228,51 @@ class Producer:
                     await self._deliver(lane, link, batch)
         except BatchTooLargeError as error:
             self._links.retire(link)
-            await self._send_smaller(lane, taken, error)
+            if len(taken) == 1:
+                self._fail(taken, partial(too_large, topic, taken[0].record, self._config.max_payload, error))
+            else:
+                # The batch as a whole was too large, not each record.
+                self._send_again(lane, taken, most=len(taken) // 2)
         except ProducerLostError:
             self._links.retire(link)
-            lane.queue.extendleft(reversed(taken))
-            self._waiting += len(taken)
+            self._send_again(lane, taken)
         except DeniedError as error:
             self._links.retire(link)
-            for entry in taken:
-                entry.fail(refused(topic, error))
+            self._fail(taken, partial(refused, topic, error))
         except (TransportError, TimeoutError) as error:
-            for entry in taken:
-                entry.fail(outcome_unknown(topic, str(error) or f"no answer within {self._config.publish_timeout:g} s"))
+            why = str(error) or f"no answer within {self._config.publish_timeout:g} s"
+            self._fail(taken, partial(outcome_unknown, topic, why))
         else:
             for entry in taken:
                 if not entry.done.done():
                     entry.done.set_result(None)
 
-    async def _send_smaller(self, lane: Lane, taken: Sequence[Entry], error: BatchTooLargeError) -> None:
-        if len(taken) == 1:
-            record = taken[0].record
-            size = len(record.value or b"")
-            text = f"the broker takes no message of {size} bytes on {lane.topic}"
-            too_large = MessageTooLargeError(text, topic=lane.topic, size=size, limit=self._config.max_payload)
-            too_large.__cause__ = error
-            taken[0].fail(too_large)
-            return
-        # The batch as a whole was too large, not each record: halves go out in order.
-        middle = len(taken) // 2
-        for half in (taken[:middle], taken[middle:]):
-            rest: Sequence[Entry] = half
-            while rest:
-                link = await self._links.open()
-                batch = link.fill(entry.record for entry in rest)
-                count = batch.record_count()
-                await self._send(lane, link, batch, rest[:count])
-                rest = rest[count:]
+    def _send_again(self, lane: Lane, taken: Sequence[Entry], *, most: int | None = None) -> None:
+        lane.queue.extendleft(reversed(taken))
+        lane.most = most or lane.most
+        self._waiting += len(taken)
+
+    def _fail(self, entries: Iterable[Entry], told: Callable[[], PublishError]) -> None:
+        for entry in entries:
+            entry.fail(told())  # each its own: an error that several tasks raise collects the traceback of all
 
     async def _deliver(self, lane: Lane, link: ProducerLink, batch: Batch) -> None:
         """Send a batch; the driver would go on for ever where the topic was deleted meanwhile."""
         sending = asyncio.create_task(link.send(batch, lane.topic, lane.partition))
         try:
             while not (await asyncio.wait({sending}, timeout=_DOUBT))[0]:
-                if lane.topic not in await self._cluster.look():
+                if await self._is_gone(lane.topic):
                     raise DeniedError(f"topic {lane.topic} was deleted")
             sending.result()
         finally:
             if sending.cancel():
                 await asyncio.wait({sending})
+
+    async def _is_gone(self, topic: str) -> bool:
+        try:
+            return topic not in await self._cluster.look()
+        except TransportError:
+            return False  # the brokers are, for the moment
 
     def _forget_what_is_gone(self) -> None:
         for topic in tuple(self._used):

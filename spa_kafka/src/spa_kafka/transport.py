@@ -140,10 +140,12 @@ class KafkaSocket:
         if means is None:
             return
         with anyio.CancelScope(shield=True):
-            await asyncio.gather(*(self._leave(each) for each in tuple(self._listening)))
-            await means.producer.close()
-            await means.cluster.close()
-        self._entered = False
+            try:
+                await asyncio.gather(*(self._leave(each) for each in tuple(self._listening)))
+            finally:
+                await means.producer.close()
+                await means.cluster.close()
+                self._entered = False
 
     async def publish(self, message: SpaMessage) -> bool | None:
         """
