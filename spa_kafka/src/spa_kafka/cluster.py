@@ -129,10 +129,13 @@ class Cluster:
             TransportError: No broker answers.
         """
         async with self._looking:
-            topics = await self._link.topics()
+            topics, unusable = await self._link.topics()
             if self.topics.keys() - topics.keys():
                 # Gone is what two brokers miss, or one asked twice: consumers give up what they have of it.
-                topics |= await self._link.topics()
+                again, unusable = await self._link.topics()
+                topics |= again
+        # One that cannot be used yet would keep consumers from all others; one that was there stays.
+        topics = {name: count for name, count in topics.items() if name not in unusable or name in self.topics}
         # What was made just now may be missing in a list that was begun before, or by a broker that lags behind.
         now = asyncio.get_running_loop().time()
         self._recent = {topic: made for topic, made in self._recent.items() if made[1] > now - _LAG}

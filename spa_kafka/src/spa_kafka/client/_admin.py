@@ -78,9 +78,11 @@ class AdminLink:
         if not await in_good_order(self._admin.close()):
             await stopped([self._client._sync_task])  # noqa: SLF001
 
-    async def topics(self) -> dict[str, int]:
+    async def topics(self) -> tuple[dict[str, int], set[str]]:
         """
-        Return every topic with the number of its partitions, whether or not they have a leader; asking makes none.
+        Return every topic with the number of its partitions, and those of them that cannot be used for the moment.
+
+        Asking makes none. A topic cannot be used while one of its partitions has no leader.
 
         Raises:
             TransportError: No broker answers.
@@ -89,7 +91,9 @@ class AdminLink:
             cluster = await self._client.fetch_all_metadata()
         except DRIVER_ERRORS as error:
             raise translated(error, "listing topics") from error
-        return {topic: len(found) for topic in cluster.topics() if (found := cluster.partitions_for_topic(topic))}
+        topics = {topic: len(found) for topic in cluster.topics() if (found := cluster.partitions_for_topic(topic))}
+        led = {topic: len(cluster.available_partitions_for_topic(topic) or ()) for topic in topics}
+        return topics, {topic for topic, partitions in topics.items() if led[topic] < partitions}
 
     async def partitions(self, topic: str) -> int:
         """
