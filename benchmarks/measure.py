@@ -66,6 +66,7 @@ class Benchmark(msgspec.Struct, kw_only=True):
         variants: The ways to do it; where there are peers, ours comes first.
         peers: Whether the others are compared with the first.
         rounds: How many rounds at most.
+        lacks: Returns what is missing here for all of them; empty if nothing is.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Benchmark(msgspec.Struct, kw_only=True):
     variants: Sequence[Variant]
     peers: bool = False
     rounds: int = 5
+    lacks: Callable[[], str] = str
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -142,24 +144,26 @@ def results(benchmark: Benchmark, *, rounds: int, scale: float) -> Iterator[Resu
         rounds: How many rounds at most.
         scale: What part of its messages to use.
     """
+    lacking = benchmark.lacks()
+    missing = {variant.name: variant.missing or lacking for variant in benchmark.variants}
     runs: dict[str, list[Run]] = {variant.name: [] for variant in benchmark.variants}
     for _ in range(min(rounds, benchmark.rounds)):
         for variant in benchmark.variants:
-            if not variant.missing:
+            if not missing[variant.name]:
                 gc.collect()
                 runs[variant.name].append(variant.run(max(1, int(benchmark.messages * scale * variant.share))))
     first = runs[benchmark.variants[0].name]
     for variant in benchmark.variants:
         compared = first if benchmark.peers and runs[variant.name] is not first else []
-        yield _result(variant, runs[variant.name], compared)
+        yield _result(variant.name, missing[variant.name], runs[variant.name], compared)
 
 
-def _result(variant: Variant, runs: list[Run], compared: list[Run]) -> Result:
-    if variant.missing:
-        return Result(variant=variant.name, missing=variant.missing)
+def _result(name: str, missing: str, runs: list[Run], compared: list[Run]) -> Result:
+    if missing:
+        return Result(variant=name, missing=missing)
     timed = [quantiles(run.latencies, n=100, method="inclusive") for run in runs if len(run.latencies) > 1]
     return Result(
-        variant=variant.name,
+        variant=name,
         messages=runs[0].messages,
         rate=median(run.messages / run.seconds for run in runs),
         cpu=median(map(_cpu, runs)),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.measure import Run
 
 
-def peer(name: str, function: str, *args: Any, needs: str, share: float = 1.0, missing: str = "") -> Variant:
+def peer(name: str, function: str, *args: Any, needs: str, share: float = 1.0) -> Variant:
     """
     Return a variant whose code is imported when it is run.
 
@@ -24,11 +24,10 @@ def peer(name: str, function: str, *args: Any, needs: str, share: float = 1.0, m
         *args: What the function is given before the number of messages.
         needs: The modules that must be installed, separated by blanks.
         share: See :class:`~benchmarks.measure.Variant`.
-        missing: Another reason why it cannot be measured.
     """
     absent = [module for module in needs.split() if importlib.util.find_spec(module) is None]
     reason = f"not measured: {', '.join(absent)} is not installed; nox -s bench installs it" if absent else ""
-    return Variant(name=name, run=_later(function, args), share=share, missing=missing or reason)
+    return Variant(name=name, run=_later(function, args), share=share, missing=reason)
 
 
 def _later(function: str, args: tuple[Any, ...]) -> Callable[[int], Run]:

@@ -12,25 +12,24 @@ DEFAULT_BATCH = 16 * 1024
 
 def benchmark(case: Case) -> Benchmark:
     """Return the clients side by side."""
-    no = no_kafka()
     raw = "kafka.aiokafka_peer:publish"
     return Benchmark(
         name=f"kafka-publish/{case.size}/{case.partitions}/{case.at_once}",
         goal="1.5 times aiokafka at its best, no collapse at 1 KiB",
         messages=20_000,
         peers=True,
+        lacks=no_kafka,
         variants=(
-            peer("SPA", "kafka.spa:publish", case, needs="spa_kafka.transport", missing=no),
-            peer("aiokafka, batches of 128 KiB", raw, case, BATCH, needs="aiokafka", missing=no),
-            peer("aiokafka, default", raw, case, DEFAULT_BATCH, needs="aiokafka", share=0.2, missing=no),
-            peer("confluent, no headers", "kafka.confluent_peer:publish", case, needs="confluent_kafka", missing=no),
+            peer("SPA", "kafka.spa:publish", case, needs="spa_kafka.transport"),
+            peer("aiokafka, batches of 128 KiB", raw, case, BATCH, needs="aiokafka"),
+            peer("aiokafka, default", raw, case, DEFAULT_BATCH, needs="aiokafka", share=0.2),
+            peer("confluent, no headers", "kafka.confluent_peer:publish", case, needs="confluent_kafka"),
             peer(
                 "FastStream, batches of 128 KiB",
                 "kafka.faststream_peer:publish",
                 case,
                 needs="faststream aiokafka",
                 share=0.5,
-                missing=no,
             ),
         ),
     )

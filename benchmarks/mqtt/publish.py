@@ -12,24 +12,23 @@ SPA = "spa_mqtt.transport"
 
 def benchmark(case: Case) -> Benchmark:
     """Return the clients side by side."""
-    missing = no_mosquitto()
     return Benchmark(
         name=f"mqtt-publish/q{case.qos}/{case.size}/{case.at_once}",
         goal="2 times raw aiomqtt, ahead of gmqtt" if case.qos and case.at_once > 1 else "",
         messages=20_000 if case.at_once > 1 else 5_000,
         peers=True,
+        lacks=no_mosquitto,
         variants=(
-            peer("SPA", "mqtt.spa:publish", case, "", needs=SPA, missing=missing),
-            peer("SPA, fast path off", "mqtt.spa:publish", case, "&fast_path=off", needs=SPA, missing=missing),
-            peer("aiomqtt", "mqtt.aiomqtt_peer:publish", case, needs="aiomqtt", share=0.5, missing=missing),
-            peer("gmqtt, as many and then a wait", "mqtt.gmqtt_peer:publish", case, needs="gmqtt", missing=missing),
+            peer("SPA", "mqtt.spa:publish", case, "", needs=SPA),
+            peer("SPA, fast path off", "mqtt.spa:publish", case, "&fast_path=off", needs=SPA),
+            peer("aiomqtt", "mqtt.aiomqtt_peer:publish", case, needs="aiomqtt", share=0.5),
+            peer("gmqtt, as many and then a wait", "mqtt.gmqtt_peer:publish", case, needs="gmqtt"),
             peer(
                 "FastStream",
                 "mqtt.faststream_peer:publish",
                 case,
                 needs="faststream zmqtt",
                 share=0.5,
-                missing=missing,
             ),
         ),
     )

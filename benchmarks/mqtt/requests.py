@@ -12,24 +12,23 @@ SPA = "spa_mqtt.transport"
 
 def benchmark(case: Case) -> Benchmark:
     """Return the clients side by side."""
-    missing = no_mosquitto()
     return Benchmark(
         name=f"mqtt-request/{case.size}/{case.at_once}",
         goal="p50 at most 1 ms" if case.at_once == 1 else "",
         messages=5_000 if case.at_once > 1 else 2_000,
         peers=True,
+        lacks=no_mosquitto,
         variants=(
-            peer("SPA", "mqtt.spa:request", case, "", needs=SPA, missing=missing),
-            peer("SPA, fast path off", "mqtt.spa:request", case, "&fast_path=off", needs=SPA, missing=missing),
-            peer("aiomqtt, table by hand", "mqtt.aiomqtt_peer:request", case, needs="aiomqtt", missing=missing),
-            peer("gmqtt, table by hand", "mqtt.gmqtt_peer:request", case, needs="gmqtt", missing=missing),
+            peer("SPA", "mqtt.spa:request", case, "", needs=SPA),
+            peer("SPA, fast path off", "mqtt.spa:request", case, "&fast_path=off", needs=SPA),
+            peer("aiomqtt, table by hand", "mqtt.aiomqtt_peer:request", case, needs="aiomqtt"),
+            peer("gmqtt, table by hand", "mqtt.gmqtt_peer:request", case, needs="gmqtt"),
             peer(
                 "FastStream",
                 "mqtt.faststream_peer:request",
                 case,
                 needs="faststream zmqtt",
                 share=0.2,
-                missing=missing,
             ),
         ),
     )

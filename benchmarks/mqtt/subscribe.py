@@ -12,25 +12,24 @@ SPA = "spa_mqtt.transport"
 
 def benchmark(case: Case) -> Benchmark:
     """Return the clients side by side."""
-    missing = no_mosquitto()
     return Benchmark(
         name=f"mqtt-subscribe/q{case.qos}/{case.size}",
         goal="2.5 times raw aiomqtt, 5 times FastStream, ahead of gmqtt" if case.qos else "",
         messages=20_000,
         peers=True,
+        lacks=no_mosquitto,
         variants=(
-            peer("SPA, typed handler", "mqtt.spa:subscribe", case, "", needs=SPA, missing=missing),
-            peer("SPA, transport alone", "mqtt.spa:subscribe_transport", case, "", needs=SPA, missing=missing),
-            peer("SPA, fast path off", "mqtt.spa:subscribe", case, "&fast_path=off", needs=SPA, missing=missing),
-            peer("aiomqtt", "mqtt.aiomqtt_peer:subscribe", case, needs="aiomqtt", share=0.5, missing=missing),
-            peer("gmqtt", "mqtt.gmqtt_peer:subscribe", case, needs="gmqtt", missing=missing),
+            peer("SPA, typed handler", "mqtt.spa:subscribe", case, "", needs=SPA),
+            peer("SPA, transport alone", "mqtt.spa:subscribe_transport", case, "", needs=SPA),
+            peer("SPA, fast path off", "mqtt.spa:subscribe", case, "&fast_path=off", needs=SPA),
+            peer("aiomqtt", "mqtt.aiomqtt_peer:subscribe", case, needs="aiomqtt", share=0.5),
+            peer("gmqtt", "mqtt.gmqtt_peer:subscribe", case, needs="gmqtt"),
             peer(
                 "FastStream, typed handler",
                 "mqtt.faststream_peer:subscribe",
                 case,
                 needs="faststream zmqtt",
                 share=0.25,
-                missing=missing,
             ),
         ),
     )
