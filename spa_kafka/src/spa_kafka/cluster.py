@@ -224,6 +224,9 @@ class Cluster:
         Raises:
             TransportError: No broker answers, or it refuses.
         """
+        making = self._making.get(topic)
+        if making is not None:
+            await asyncio.wait({making})  # or else it would wait in vain for what is gone again
         await self._link.delete(topic)
         self._recent.pop(topic, None)
         self.topics.pop(topic, None)
