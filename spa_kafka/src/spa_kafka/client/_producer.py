@@ -123,6 +123,8 @@ class ProducerLink:
         """
         try:
             accepted = await self._producer.send_batch(batch, topic, partition=partition)
+            waiting = self._producer._message_accumulator._batches  # noqa: SLF001 - the driver hands out less
+            _do_not_complain(waiting[topic, partition][-1])
             await accepted
         except DRIVER_ERRORS as error:
             raise translated(error, f"publishing to {topic}") from error
@@ -139,9 +141,20 @@ class ProducerLink:
         # One that waits to be sent again is not among them, where it is taken out of when it fails.
         pending.update(chain.from_iterable(accumulator._batches.values()))  # noqa: SLF001
         accumulator.fail_all(ProducerClosed())
-        for future in chain.from_iterable((batch.future, batch._drain_waiter) for batch in pending):  # noqa: SLF001
-            future.exception()  # nobody waits for it any more
         if not await in_good_order(producer.stop()):
             await stopped([sender.sender_task])
             if not await in_good_order(producer.client.close()):
                 await stopped([producer.client._sync_task])  # noqa: SLF001
+
+
+def _do_not_complain(batch: Any) -> None:  # noqa: ANN401 - the driver has no types
+    """Have a batch fail without a complaint that nobody looks: who sent it may wait no longer."""
+    fail = batch.failure
+
+    def failure(exception: Exception) -> None:
+        fail(exception)
+        for future in (batch.future, batch._drain_waiter):  # noqa: SLF001 - both are failed
+            if future.done() and not future.cancelled():
+                future.exception()
+
+    batch.failure = failure
