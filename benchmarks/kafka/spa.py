@@ -107,11 +107,11 @@ def beside(messages: int) -> Run:
         app = DistributedApplication(f"kafka://{kafka()}")
 
         @app.application(topic, group=new_name("group"), concurrency=8)
-        async def handle(message: Sent) -> None:
-            if message.slow:
+        async def handle(sent: Sent) -> None:
+            if sent.slow:
                 await anyio.sleep(SLOW)
                 return
-            latencies.append(since(message.at))
+            latencies.append(since(sent.at))
             if len(latencies) >= messages:
                 app.stop()
 

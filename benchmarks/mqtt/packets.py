@@ -67,19 +67,29 @@ def request(first: int, body: bytes) -> tuple[bytes, bytes, bytes, bytes]:
         identifier, position = body[position : position + 2], position + 2
     size, position = _read_length(body, position)
     end = position + size
-    found = {_RESPONSE_TOPIC: b"", _CORRELATION: b""}
+    address = correlation = b""
     while position < end:
         kind, position = body[position], position + 1
-        for part in range(2 if kind == _USER_PROPERTY else 1):
-            length = int.from_bytes(body[position : position + 2]) if kind in _SIZED else _FIXED[kind] - 2
-            if part == 0 and kind in found:
-                found[kind] = body[position + 2 : position + 2 + length]
-            position += 2 + length
-    return identifier, found[_RESPONSE_TOPIC], found[_CORRELATION], body[end:]
+        if kind in _FIXED:
+            position += _FIXED[kind]
+            continue
+        value, position = _value(body, position)
+        if kind == _RESPONSE_TOPIC:
+            address = value
+        elif kind == _CORRELATION:
+            correlation = value
+        elif kind == _USER_PROPERTY:
+            _, position = _value(body, position)
+    return identifier, address, correlation, body[end:]
 
 
-_SIZED: Final = {_CONTENT_TYPE, _RESPONSE_TOPIC, _CORRELATION, _USER_PROPERTY}
-_FIXED: Final = {0x01: 1, 0x02: 4, 0x0B: 1, 0x23: 2}  # format, expiry, subscription, alias
+_FIXED: Final = {0x01: 1, 0x02: 4, 0x0B: 1, 0x23: 2}
+"""Sizes of format, expiry, subscription (one of few) and alias."""
+
+
+def _value(body: bytes, position: int) -> tuple[bytes, int]:
+    end = position + 2 + int.from_bytes(body[position : position + 2])
+    return body[position + 2 : end], end
 
 
 def _header(buffer: bytearray, start: int) -> tuple[int, int] | None:
