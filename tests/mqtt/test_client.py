@@ -197,3 +197,29 @@ def test_a_driver_needs_a_running_event_loop() -> None:
     """Aiomqtt's client can be made on asyncio only, which is why sockets refuse to open elsewhere."""
     with pytest.raises(RuntimeError, match="event loop"):
         Driver(settings(1883), None)  # type: ignore[arg-type]  # it does not come so far
+
+
+@pytest.mark.parametrize("fast_path", ["auto", "off"])
+async def test_answers_are_read_although_reading_is_paused(mosquitto: Mosquitto, topic: str, fast_path: str) -> None:
+    """Who waits for an answer gets it, although it comes behind messages that nobody wants now."""
+    ear = Ear()
+    config = MqttConfig("127.0.0.1", mosquitto.ports.plain, fast_path=fast_path)  # type: ignore[arg-type]  # a parameter
+    connection = Connection(settings(mosquitto.ports.plain, config=config), ear)
+    with anyio.fail_after(20):
+        await connection.connect()
+        await connection.subscribe([Filter(text=topic, qos=0)])
+        connection.pause()
+        for _ in range(500):
+            connection.publish(packets.publish(topic, bytes(500), mid=0, qos=0, retain=False, properties=b""))
+        await connection.ping()
+        assert await connection.subscribe([Filter(text=f"{topic}/other", qos=1)]) == [1]
+        seen = len(ear.messages)
+        connection.publish(packets.publish(topic, b"later", mid=0, qos=0, retain=False, properties=b""))
+        await connection.drained()
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        assert len(ear.messages) == seen
+        connection.resume()
+        while len(ear.messages) < 501:
+            await anyio.lowlevel.checkpoint()
+    connection.abort()

@@ -60,6 +60,7 @@ class Connection:
         self._outgoing: list[bytes] = []
         self._is_flushing = False
         self._is_paused = False
+        self._is_holding = False
         self._may_answer = False
         self._read_at = 0.0
         self._has_arrived = False
@@ -167,6 +168,7 @@ class Connection:
         self._check()
         pong = self._loop.create_future()
         self._pongs.append(pong)
+        self._read_or_hold()
         self._send(b"\xc0\x00")
         await pong
 
@@ -186,16 +188,25 @@ class Connection:
     # -- what is read --------------------------------------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Stop reading, but for now and then, so that the connection stays alive."""
-        if not self._is_paused and self._over is None:
-            self._is_paused = True
-            self._read_at = time.monotonic()
-            self._loop.remove_reader(self._driver.fileno())
+        """Stop reading, but for answers that are waited for, and now and then, so that the connection stays alive."""
+        self._is_paused = True
+        self._read_or_hold()
 
     def resume(self) -> None:
         """Read again."""
-        if self._is_paused and self._over is None:
-            self._is_paused = False
+        self._is_paused = False
+        self._read_or_hold()
+
+    def _read_or_hold(self) -> None:
+        # An answer comes behind everything else, and who waits for it may be who has to make room.
+        holds = self._is_paused and not self._answers and not self._pongs
+        if holds == self._is_holding or self._over is not None:
+            return
+        self._is_holding = holds
+        if holds:
+            self._read_at = time.monotonic()
+            self._loop.remove_reader(self._driver.fileno())
+        else:
             self._loop.add_reader(self._driver.fileno(), self._readable)
             self._loop.call_soon(self._readable)
 
@@ -206,14 +217,14 @@ class Connection:
         self._may_answer = True
 
     def _read(self) -> None:
-        while not self._is_paused and self._over is None and self._driver.read():
+        while not self._is_holding and self._over is None and self._driver.read():
             pass
 
     def _tick(self) -> None:
         self._ticker = self._loop.call_later(self._pace, self._tick)
         self._guarded(self._driver.tick)
         now = time.monotonic()
-        if self._is_paused and self._over is None and now - self._read_at > self._settings.config.keepalive / 2:
+        if self._is_holding and self._over is None and now - self._read_at > self._settings.config.keepalive / 2:
             # One look: a connection that reads nothing is given up, as the answer to a PINGREQ waits behind others.
             self._read_at = now
             self._has_arrived = False
@@ -263,6 +274,7 @@ class Connection:
         answer: asyncio.Future[list[int]] = self._loop.create_future()
         if mid is not None:
             self._answers[mid] = answer
+            self._read_or_hold()
         return answer
 
     def _check(self) -> None:
@@ -299,11 +311,13 @@ class Connection:
         answer = self._answers.pop(mid, None)
         if answer is not None and not answer.done():
             answer.set_result(codes)
+        self._read_or_hold()
 
     def ponged(self) -> None:
         """Handle a PINGRESP."""
         pongs, self._pongs = self._pongs, []
         _resolve(pongs)
+        self._read_or_hold()
 
     def arrived(self, incoming: Incoming) -> None:
         """Handle a PUBLISH."""
