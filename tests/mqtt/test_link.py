@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
+import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -338,3 +340,17 @@ async def test_an_address_that_answers_nothing_leaves_time_for_the_next(monkeypa
                 pass
 
     assert len(broker.connects) == 1
+
+
+def test_event_loops_that_have_ended_are_forgotten(mosquitto: Mosquitto) -> None:
+    """A program that runs one event loop after the other, with a socket in each, keeps none of them."""
+
+    async def main() -> weakref.ref[asyncio.AbstractEventLoop]:
+        async with provider(mosquitto.ports.plain, connect_timeout=PATIENCE).open(lambda _: None) as opened:
+            await opened.check()
+        return weakref.ref(asyncio.get_running_loop())
+
+    loops = [asyncio.run(main()) for _ in range(3)]
+    gc.collect()
+
+    assert [loop() for loop in loops] == [None, None, None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -66,12 +66,13 @@ class Peers:
             await self._back.wait()
 
 
-_peers: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Peers]]] = WeakKeyDictionary()
+# The links hold it, so that it ends with the last of them, and keeps no event loop that has ended.
+_peers: Final[WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], Peers]] = WeakValueDictionary()
 
 
 def peers_at(config: MqttConfig) -> Peers:
     """Return what is shared by all links of this event loop to one broker."""
-    return _peers.setdefault(asyncio.get_running_loop(), {}).setdefault(broker_name(config), Peers())
+    return _peers.setdefault((asyncio.get_running_loop(), broker_name(config)), Peers())
 
 
 def broker_name(config: MqttConfig) -> str:
