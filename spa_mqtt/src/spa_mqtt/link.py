@@ -111,6 +111,7 @@ class Link:
         self._lost = asyncio.Event()
         self._up = asyncio.Event()
         self._connected_at = 0.0
+        self._short_lives = 0
         self._was_silent = False
         self._is_closed = False
         self._forgets = not is_kept
@@ -163,9 +164,13 @@ class Link:
             DisconnectedError: There is none now.
         """
         if self.connection is None:
-            reason = "it was closed" if self._loss is None else self._loss.reason
-            raise DisconnectedError(f"there is no connection to {self.where} now: {reason}")
+            raise DisconnectedError(f"there is no connection to {self.where} now: {self.reason}")
         return self.connection
+
+    @property
+    def reason(self) -> str:
+        """Why the last connection ended."""
+        return "it was closed" if self._loss is None else self._loss.reason
 
     async def until_up(self) -> Connection:
         """Wait for a connection."""
@@ -194,6 +199,8 @@ class Link:
             return
         self._loss = loss
         was_up, self.connection = self.connection is not None, None
+        is_short = time.monotonic() - self._connected_at < STEADY
+        self._short_lives = self._short_lives + 1 if is_short else 0
         self._up.clear()
         self._duty.lost()
         if was_up:
@@ -246,7 +253,6 @@ class Link:
         """Make one attempt, and another at once if the broker turns out to speak MQTT 3.1.1 only."""
         connection = Connection(self._settings(), self)
         self._lost.clear()
-        self._loss = None
         try:
             await self._establish(connection, seconds)
         except BaseException as error:
@@ -295,8 +301,7 @@ class Link:
         if loss.code == TAKEN_OVER:
             return f"{self.where}: {taken_over(self.client_id)}"
         # Mosquitto 2.0 does not say that it gave the session away.
-        was_short = loss.code is None and time.monotonic() - self._connected_at < STEADY
-        doubt = rival(self.config.client_id) if was_short else None
+        doubt = rival(self.config.client_id) if loss.code is None and self._short_lives > 1 else None
         return f"{self.where}: {loss.reason}" + (f". {doubt}" if doubt else "")
 
     async def _take_leave(self, connection: Connection) -> None:

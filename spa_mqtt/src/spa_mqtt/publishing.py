@@ -7,6 +7,7 @@ In which order messages are sent, and sent again, is the outbox's business; what
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -64,7 +65,8 @@ class Publisher:
         self._outbox = Outbox(limit=config.outbox_max, window=config.publish_window)
         self._deadlines = Deadlines(self._loop, self._give_up)
         self._connection: Connection | None = None
-        self._has_room = asyncio.Event()
+        self._outside: OrderedDict[Entry, None] = OrderedDict()
+        self._has_moved = asyncio.Event()
         self._largest = packets.LARGEST
         self._maximum_qos = 2
         self._mid = 0
@@ -137,16 +139,13 @@ class Publisher:
             raise failure from error
 
     async def _publish_confirmed(self, topic: str, packet: Callable[[int, bool], bytes]) -> int:
-        deadline = self._loop.time() + self._config.publish_timeout
-        while self._outbox.is_full and not self._is_closed:
-            await self._wait_for_room(topic, deadline)
         if self._is_closed:
             raise _closed()
         ended: asyncio.Future[int] = self._loop.create_future()
         entry = Entry(topic, packet, lambda ending: _end(ended, ending))
-        self._outbox.add(entry)
-        self._send()
-        self._deadlines.add(entry, deadline)
+        self._outside[entry] = None
+        self._admit()
+        self._deadlines.add(entry, self._loop.time() + self._config.publish_timeout)
         try:
             return await ended
         except asyncio.CancelledError:
@@ -155,28 +154,38 @@ class Publisher:
         finally:
             self._deadlines.remove(entry)
 
-    async def _wait_for_room(self, topic: str, deadline: float) -> None:
-        self._has_room.clear()
-        with anyio.move_on_after(deadline - self._loop.time()):
-            await self._has_room.wait()
-            return
+    def _admit(self) -> None:
+        """Let into the outbox who came first, as many as there is room for, and send."""
+        while self._outside and not self._outbox.is_full:
+            self._outbox.add(self._outside.popitem(last=False)[0])
+        self._send()
+        self._has_moved.set()
+
+    def _give_up(self, entry: Entry) -> None:
+        failure = self._full(entry.topic) if entry in self._outside else self._late(entry.topic)
+        self._withdraw(entry)
+        entry.on_end(failure)
+
+    def _full(self, topic: str) -> QueueFullError:
         limit, patience = self._outbox.limit, self._config.publish_timeout
         text = f"{limit} messages wait to be confirmed by {self._link.where}, and none was within {patience:g} s"
         hint = "Publish more slowly, or raise outbox_max="
-        raise QueueFullError(text, topic=topic, queue="outbox", limit=limit, hint=hint)
+        return QueueFullError(text, topic=topic, queue="outbox", limit=limit, hint=hint)
 
-    def _give_up(self, entry: Entry) -> None:
-        self._withdraw(entry)
+    def _late(self, topic: str) -> PublishError:
         patience = self._config.publish_timeout
         state = "confirmed" if self._connection is not None else "sent, because there is no connection,"
-        text = f"a message on {entry.topic!r} was not {state} within {patience:g} s"
-        failure = PublishError(text, topic=entry.topic, hint="Raise publish_timeout= to wait longer")
+        text = f"a message on {topic!r} was not {state} within {patience:g} s"
+        failure = PublishError(text, topic=topic, hint="Raise publish_timeout= to wait longer")
         failure.retriable = True
-        entry.on_end(failure)
+        return failure
 
     def _withdraw(self, entry: Entry) -> None:
-        self._outbox.withdraw(entry)
-        self._has_room.set()
+        if entry in self._outside:
+            del self._outside[entry]
+        else:
+            self._outbox.withdraw(entry)
+        self._admit()
 
     def _check_size(self, message: SpaMessage, outgoing: Outgoing, packet: Callable[[int, bool], bytes]) -> None:
         at_most = len(outgoing.payload) + len(outgoing.properties or b"") + 4 * len(message.topic) + _HEADROOM
@@ -202,14 +211,14 @@ class Publisher:
         self._outbox.window = min(self._config.publish_window, connack.receive_maximum)
         self._is_resumed = connack.session_present
         self._connection = connection
-        self._send()
+        self._admit()
 
     def lost(self) -> None:
         """Put back what was under way."""
         self._connection = None
         culprit = self._outbox.connection_lost()
         if culprit is not None:
-            culprit.on_end(_culprit(culprit.topic))
+            culprit.on_end(_culprit(culprit.topic, self._link.reason))
 
     def on_confirmed(self, mid: int, code: int) -> None:
         """End a publish."""
@@ -220,17 +229,17 @@ class Publisher:
             self._loop.call_later(_PAUSE, self._publish_again, entry)
         elif entry is not None:
             entry.on_end(code)
-        self._send()
-        self._has_room.set()
+        self._admit()
 
     async def close(self) -> None:
         """Take nothing more, wait for confirmations under way, and end what is left with ``SocketClosedError``."""
         self._is_closed = True
-        self._has_room.set()
+        while self._outside:
+            self._outside.popitem()[0].on_end(_closed())
         with anyio.move_on_after(self._config.drain_timeout):
             while (len(self._outbox) or self._unheard) and self._connection is not None:
-                self._has_room.clear()
-                await self._has_room.wait()
+                self._has_moved.clear()
+                await self._has_moved.wait()
         for entry in (*self._outbox.close(), *self._unheard):
             entry.on_end(_closed())
         self._deadlines.close()
@@ -239,8 +248,7 @@ class Publisher:
         self._unheard.discard(entry)
         if not (entry.withdrawn or self._is_closed):
             self._outbox.add(entry)
-            self._send()
-        self._has_room.set()
+        self._admit()
 
     def _send(self) -> None:
         connection = self._connection
@@ -268,10 +276,10 @@ def _end(ended: asyncio.Future[int], ending: int | SpaError) -> None:
         ended.set_exception(ending)
 
 
-def _culprit(topic: str) -> PublishRefusedError:
-    text = f"the broker ended every connection on which a message on {topic!r} was sent"
-    hint = "See what the broker's log says of it; it may be too large"
-    return PublishRefusedError(text, topic=topic, reason="the connection was ended", hint=hint)
+def _culprit(topic: str, reason: str) -> PublishRefusedError:
+    text = f"the broker ended every connection on which a message on {topic!r} was sent: {reason}"
+    hint = "See what the broker's log says of it, and whether the message is too large or of a kind it does not take"
+    return PublishRefusedError(text, topic=topic, reason=reason, hint=hint)
 
 
 def _closed() -> SocketClosedError:
