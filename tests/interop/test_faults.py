@@ -96,10 +96,13 @@ async def test_consumer_before_its_topic(
 
 @on_kafka
 @with_newest
+@pytest.mark.parametrize("group", [None, "detectors"])
 async def test_node_deletes_the_topic(
     provider: SocketProvider[Any],
+    *,
     bus: Bus,
     topic: str,
+    group: str | None,
     running: Callable[..., Awaitable[None]],
     start_node: StartNode,
 ) -> None:
@@ -108,7 +111,7 @@ async def test_node_deletes_the_topic(
     received: list[bytes] = []
     handled = anyio.Event()
 
-    @app.application(topic)
+    @app.application(topic, group=group)
     async def consumer(message: SpaMessage) -> None:
         received.append(message.payload)
         handled.set()
