@@ -17,6 +17,7 @@ from brokers.process import LOOPBACK, free_port
 
 from spa_core import SocketProviderFactory, SpaMessage
 from spa_core.errors import AuthenticationError, ConnectError, PublishRefusedError, SubscribeError
+from spa_core.testing.proxy import FaultProxy
 from spa_core.testing.resources import Resources
 from spa_core.transport import SubscriptionSpec
 from spa_mqtt import MqttConfig, MqttSocketProvider
@@ -343,11 +344,17 @@ async def test_an_address_that_answers_nothing_leaves_time_for_the_next(monkeypa
 
 
 def test_event_loops_that_have_ended_are_forgotten(mosquitto: Mosquitto) -> None:
-    """A program that runs one event loop after the other, with a socket in each, keeps none of them."""
+    """A program that runs one event loop after the other, with a reconnection in each, keeps none of them."""
 
     async def main() -> weakref.ref[asyncio.AbstractEventLoop]:
-        async with provider(mosquitto.ports.plain, connect_timeout=PATIENCE).open(lambda _: None) as opened:
-            await opened.check()
+        events: list[ConnectionEvent] = []
+        async with (
+            FaultProxy(LOOPBACK, mosquitto.ports.plain) as proxy,
+            provider(proxy.port, connect_timeout=PATIENCE).open(events.append),
+        ):
+            await proxy.cut()
+            while len(events) < 3:
+                await anyio.lowlevel.checkpoint()
         return weakref.ref(asyncio.get_running_loop())
 
     loops = [asyncio.run(main()) for _ in range(3)]
