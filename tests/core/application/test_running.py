@@ -889,6 +889,7 @@ async def test_health_before_anything_runs(make_app: MakeApp) -> None:
     (listener, _) = health.applications
     assert (listener.connected, listener.in_flight, listener.oldest, listener.counts.received) == (False, 0, None, 0)
     assert (listener.seconds_since_settled, listener.requests_pending, listener.late_replies) == (None, 0, 0)
+    assert listener.transport == {}
 
 
 async def test_health_while_it_connects(broker: Broker, make_app: MakeApp, launch: Launch) -> None:

@@ -319,3 +319,18 @@ async def test_a_reply_is_decoded(broker: Broker) -> None:
     message = SpaMessage(topic="a", payload=b'{"n":7}', content_type="application/json")
 
     assert socket.decode(message, dict[str, int]) == {"n": 7}
+
+
+async def test_what_the_transport_counts_is_handed_on(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket's counters are those of its transport now, a copy; empty while it is closed or if nothing is counted."""
+    socket = broker.provider().create_socket()
+    counters = {"dropped": 3}
+
+    assert socket.counters == {}
+    async with socket:
+        assert socket.counters == {}
+        monkeypatch.setattr(type(socket._link.transport), "counters", counters, raising=False)
+        seen = socket.counters
+        counters["dropped"] = 4
+        assert (seen, socket.counters) == ({"dropped": 3}, {"dropped": 4})
+    assert socket.counters == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,6 +46,8 @@ class ApplicationHealth(msgspec.Struct, frozen=True, kw_only=True):
         counts: What happened to its messages so far; all 0 for a producer.
         requests_pending: Requests of its own that wait for a reply.
         late_replies: Replies that came too late; they were dropped.
+        transport: What its transport counts, by name, such as messages dropped because they came too fast; empty for a
+            transport that counts nothing, and while it is not open.
     """
 
     name: str
@@ -56,6 +59,7 @@ class ApplicationHealth(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     requests_pending: int
     late_replies: int
+    transport: Mapping[str, int]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,4 +103,5 @@ def _one(application: AbstractApplication) -> ApplicationHealth:
         counts=msgspec.structs.replace(progress.counts) if progress is not None else Counts(),
         requests_pending=socket.requests_pending if socket is not None else 0,
         late_replies=socket.late_replies if socket is not None else 0,
+        transport=socket.counters if socket is not None else {},
     )

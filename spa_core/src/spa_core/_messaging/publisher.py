@@ -14,10 +14,10 @@ from spa_core._messaging.outgoing import NOTHING, Outgoing, check_whole
 from spa_core._messaging.requests import ERROR_HEADER
 from spa_core.errors import RequestError, SocketClosedError
 from spa_core.message import SpaMessage
-from spa_core.transport import BatchPublisher
+from spa_core.transport import BatchPublisher, Counting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Unpack
 
     from spa_core._messaging.builder import MessageFields
@@ -60,6 +60,13 @@ class Publisher:
     def late_replies(self) -> int:
         """Replies that came too late or that nobody asked for; they were dropped."""
         return 0 if self._link is None else self._link.requests.pending.late
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What the transport counts; see :class:`~spa_core.transport.Counting`. Empty while the socket is not open."""
+        if self._link is None or not isinstance(self._link.transport, Counting):
+            return {}
+        return dict(self._link.transport.counters)
 
     async def publish(
         self, message: SpaMessage | str, value: object = NOTHING, **fields: Unpack[MessageFields]

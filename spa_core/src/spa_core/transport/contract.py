@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias, runti
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -24,6 +24,7 @@ __all__ = [
     "BatchPublisher",
     "ConnectionEvent",
     "ConnectionListener",
+    "Counting",
     "Delivery",
     "Subscription",
     "SubscriptionSpec",
@@ -209,5 +210,20 @@ class BatchPublisher(Protocol):
 
         Raises:
             PublishError: One was not accepted; those before it were, those after it were not.
+        """
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """What a transport socket implements besides if it counts what an operator should know of."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """
+        What was counted since the socket was entered, subscriptions that were left included: each only rises.
+
+        Such as ``{"dropped": 3}`` for messages that were dropped because they came too fast. Always the same names,
+        in words for people; cheap to take.
         """
         ...
