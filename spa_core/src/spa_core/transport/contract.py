@@ -134,6 +134,9 @@ class Subscription(Protocol):
         """
         Begin to drain: hand out nothing more, wake a waiting ``receive_batch``, keep settlement open.
 
+        A member of a group whose broker cannot take back what it has sent first hands that out, or it would be lost:
+        then ``receive_batch`` ends when nothing of it is left.
+
         May be called more than once.
         """
         ...
