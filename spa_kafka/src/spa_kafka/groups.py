@@ -93,15 +93,15 @@ class GroupConsumer(Consumer):
         super()._topics_changed()
 
     async def _rewire(self, link: ConsumerLink) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._listened and now < self._listened_at + _BETWEEN_JOINS:
+            self._changed = True  # later: each change makes the whole group let go and join again
+            return
         wanted = frozenset(self.reading.wanted())
         if not wanted:
             # The driver would look for topics that are gone a thousand times a second.
             raise NothingToFetchError
         if wanted == self._listened:
-            return
-        now = asyncio.get_running_loop().time()
-        if self._listened and now < self._listened_at + _BETWEEN_JOINS:
-            self._changed = True  # later: each change makes the whole group let go and join again
             return
         # Before the driver is told: with the old topics it forgets the partitions, and takes no commit for them.
         await self._revoked()

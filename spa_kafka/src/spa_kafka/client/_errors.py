@@ -124,4 +124,4 @@ def reason(error: BaseException) -> str:
     name, text = type(error).__name__, str(error)
     if isinstance(error, TimeoutError) and not text:
         return "it took too long"
-    return text if text.startswith(name) else f"{name}: {text}"
+    return text if name in text else f"{name}: {text}"

@@ -29,4 +29,5 @@ def _without_passwords(record: logging.LogRecord) -> bool:
 def _calmed(record: logging.LogRecord) -> bool:
     if record.levelno == logging.WARNING and " ".join(str(record.msg).split()).startswith(_CALM.get(record.name, ())):
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
     return True
