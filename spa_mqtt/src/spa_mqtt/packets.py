@@ -7,6 +7,7 @@ Built and read here, because paho's own way costs ten times as much. What opens,
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 __all__ = ["Incoming", "MalformedPacketError", "confirmation", "publish", "read_confirmation", "read_publish"]
@@ -19,6 +20,7 @@ PUBCOMP: Final = 0x70
 
 _SHORT: Final = struct.Struct("!H")
 _CONFIRMATION: Final = struct.Struct("!BBH")
+_BYTES: Final = tuple(bytes((number,)) for number in range(256))
 LARGEST: Final = 268_435_455
 """What a packet's length can say, in bytes."""
 
@@ -68,16 +70,23 @@ def publish(
     Raises:
         MalformedPacketError: It is larger than any packet may be, 268,435,455 bytes.
     """
-    name = topic.encode()
-    head = _SHORT.pack(len(name)) + name
-    if qos:
-        head += _SHORT.pack(mid)
-    if properties is not None:
-        head += varint(len(properties)) + properties
-    size = len(head) + len(payload)
+    name = _name(topic)
+    number = _SHORT.pack(mid) if qos else b""
+    if properties is None:
+        length = properties = b""
+    else:
+        length = varint(len(properties))
+    size = len(name) + len(number) + len(length) + len(properties) + len(payload)
     if size > LARGEST:
         raise MalformedPacketError(f"a packet of {size} bytes, of at most {LARGEST}")
-    return b"".join((bytes((PUBLISH | dup << 3 | qos << 1 | retain,)), varint(size), head, payload))
+    first = _BYTES[PUBLISH | dup << 3 | qos << 1 | retain]
+    return b"".join((first, varint(size), name, number, length, properties, payload))
+
+
+@lru_cache(maxsize=256)
+def _name(topic: str) -> bytes:
+    name = topic.encode()
+    return _SHORT.pack(len(name)) + name
 
 
 def confirmation(kind: int, mid: int) -> bytes:
@@ -133,7 +142,7 @@ def read_confirmation(body: bytes) -> tuple[int, int]:
 def varint(number: int) -> bytes:
     """Return a number as MQTT's variable byte integer (MQTT 5, 1.5.5)."""
     if number < 0x80:  # noqa: PLR2004 - seven bits a byte
-        return bytes((number,))
+        return _BYTES[number]
     encoded = bytearray()
     while number >= 0x80:  # noqa: PLR2004
         encoded.append(number & 0x7F | 0x80)
