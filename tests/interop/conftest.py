@@ -171,7 +171,7 @@ def running() -> Callable[[DistributedApplication, Callable[[], Awaitable[None]]
             await act()
             app.stop()
 
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             await app.start_async()
 
     return run

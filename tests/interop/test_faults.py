@@ -229,7 +229,7 @@ async def test_no_connection_for_each_request(
                 tasks.start_soon(socket.request, topic, str(number))
         counts.append(len(opened))
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await app.start_async()
 
     assert 0 < counts[0] == counts[1]
@@ -261,7 +261,7 @@ async def test_one_program_twice(
     else:
         del received["2a"]
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             for app in apps:
                 listening = anyio.Event()

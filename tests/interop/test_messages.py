@@ -36,7 +36,7 @@ async def test_node_consumes(
     async def producer(socket: SpaSocket, message_builder: MessageBuilder) -> None:
         await socket.publish(message_builder(topic=topic, **FIELDS, quality_of_service=1))
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await app.start_async()
         consumed = await node.said("consumed")
 
@@ -55,7 +55,7 @@ async def test_node_consumes_the_least(
         for number in range(5):
             await socket.publish(SpaMessage(payload=str(number), topic=topic))
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await app.start_async()
         consumed = [await node.said("consumed") for _ in range(5)]
 

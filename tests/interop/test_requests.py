@@ -37,7 +37,7 @@ async def test_node_answers(app: DistributedApplication, start_node: StartNode, 
             reply = await socket.request(SpaMessage(payload=question, topic=topic), timeout=10)
             answers.append(reply.payload.decode())
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await app.start_async()
 
     assert answers == ANSWERS
@@ -58,7 +58,7 @@ async def test_node_answers_at_once(app: DistributedApplication, start_node: Sta
             for question in QUESTIONS:
                 tasks.start_soon(ask, question)
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await app.start_async()
 
     assert answers == dict(zip(QUESTIONS, ANSWERS, strict=True))
@@ -80,7 +80,7 @@ async def test_late_answer_is_nobody_elses(app: DistributedApplication, start_no
         await late.said("published")
         answers.append((await socket.request(topic, "now", timeout=10)).payload)
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await app.start_async()
 
     assert answers == [b"re: now"]
