@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import errors as driver_errors  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AdminLink"]
 
+_NEVER: Final = 2**31 - 1
+"""The most milliseconds that the driver takes."""
+
 
 class AdminLink:
     """
@@ -28,7 +31,8 @@ class AdminLink:
     """
 
     def __init__(self, arguments: Mapping[str, Any], on_broken: Callable[[str], None]) -> None:
-        self._admin: Any = AIOKafkaAdminClient(**arguments)
+        # It would list all topics by itself now and then, and keep what nobody looks at.
+        self._admin: Any = AIOKafkaAdminClient(**{**arguments, "metadata_max_age_ms": _NEVER})
         self._client: Any = self._admin._client  # noqa: SLF001 - it shows less than it has
         careful(self._client, on_broken=on_broken)
 
