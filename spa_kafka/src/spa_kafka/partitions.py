@@ -155,9 +155,9 @@ class Partition(Generic[RecordT]):
         """Hold records that came in; those before the position, which came before, are left out."""
         fresh, position, size = self._fresh, self.position, self.size
         for record in records:
-            if record.offset >= position:
+            if (offset := record.offset) >= position:
                 fresh.append(record)
-                position = record.offset + 1
+                position = offset + 1
                 size += _size(record)
         self.position, self.size = position, size
 
@@ -261,15 +261,15 @@ class Partition(Generic[RecordT]):
         """Do what :meth:`take` does where nothing comes again and nothing was tried before: nearly always."""
         fresh, hand, received = self._fresh, self._hand, self._watermark.received
         taken: list[tuple[RecordT, int]] = []
-        size = self.size
+        size = 0
         for _ in range(min(most, len(fresh))):
             record = fresh.popleft()
             offset = record.offset
             received(offset)
-            size -= _size(record)
+            size += len(record.value or b"") + len(record.key or b"")
             hand[offset] = found = record, 1
             taken.append(found)
-        self.size = size
+        self.size -= size + _OVERHEAD * len(taken)
         return taken
 
     def _next(self, now: float) -> tuple[RecordT, int] | None:
@@ -302,5 +302,4 @@ class Partition(Generic[RecordT]):
 
 
 def _size(record: Stored) -> int:
-    key, value = record.key, record.value
-    return _OVERHEAD + (len(key) if key else 0) + (len(value) if value else 0)
+    return _OVERHEAD + len(record.value or b"") + len(record.key or b"")

@@ -61,6 +61,8 @@ class KafkaDelivery:
 
     async def settle(self, outcome: Outcome) -> bool:
         """Say how the delivery ended; ``False`` if it was settled before, or the partition is gone by now."""
+        if outcome is ACK:
+            return self._subscription.settled(self._partition.finish(self.native.offset, self.attempt))
         return self._subscription.settle(self._partition, self.native, self.attempt, outcome)
 
 
@@ -139,14 +141,16 @@ class KafkaSubscription:
     def settle(self, partition: Partition[Record], record: Record, attempt: int, outcome: Outcome) -> bool:
         """Note how a delivery ended; ``False`` if this attempt is not in hand."""
         offset = record.offset
-        if outcome is ACK or not isinstance(outcome, Retry):
-            applied = partition.finish(offset, attempt)
-        elif outcome.delay <= 0:
-            applied = partition.give_back(offset, attempt)
-        elif self._postpone is not None:
-            applied = self._postpone(partition, record, attempt, outcome.delay)
-        else:
-            applied = partition.give_back(offset, attempt, self._now() + outcome.delay)
+        if not isinstance(outcome, Retry):
+            return self.settled(partition.finish(offset, attempt))
+        if outcome.delay <= 0:
+            return self.settled(partition.give_back(offset, attempt))
+        if self._postpone is not None:
+            return self.settled(self._postpone(partition, record, attempt, outcome.delay))
+        return self.settled(partition.give_back(offset, attempt, self._now() + outcome.delay))
+
+    def settled(self, applied: bool) -> bool:  # noqa: FBT001 - handed on
+        """Hear whether a settlement took effect, and return it."""
         if applied:
             self._in_hand -= 1
             if self._roused is not None:

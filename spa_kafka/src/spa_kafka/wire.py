@@ -150,7 +150,13 @@ def from_record(
     Returns:
         The message. Its ``ttl`` is what is left of it, zero or less if it has expired and is not to be delivered.
     """
-    ours, others = _sorted_out(headers)
+    ours: dict[str, bytes] = {}
+    others: dict[str, str] = {}
+    for name, raw in headers:
+        if name[:4] != _SPA:
+            others[name] = "" if raw is None else _decoded(raw)
+        else:
+            _sort_in(name, raw or b"", ours, others)
     if value is None:
         others.setdefault(TOMBSTONE, "")
     seconds = None if timestamp is None or timestamp < 0 else timestamp / 1000
@@ -230,18 +236,12 @@ def _check_deletion(message: SpaMessage) -> None:
         raise PublishError(text, topic=message.topic, hint=f"With the header {TOMBSTONE!r} give a key and no payload")
 
 
-def _sorted_out(headers: Iterable[tuple[str, bytes | None]]) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return the headers that are ours, and those of the application by the names it gave them."""
-    ours: dict[str, bytes] = {}
-    others: dict[str, str] = {}
-    for name, value in headers:
-        if name in _OURS:
-            ours[name] = value or b""
-        elif not name.startswith(_SPA):
-            others[name] = _decoded(value or b"")
-        elif not name.startswith(_RETRY):
-            others[name.removeprefix(_ESCAPE)] = _decoded(value or b"")
-    return ours, others
+def _sort_in(name: str, raw: bytes, ours: dict[str, bytes], others: dict[str, str]) -> None:
+    """Put a header that may be ours where it belongs; those of the application get the names it gave them."""
+    if name in _OURS:
+        ours[name] = raw
+    elif not name.startswith(_RETRY):
+        others[name.removeprefix(_ESCAPE)] = _decoded(raw)
 
 
 def _text(ours: Mapping[str, bytes], name: str) -> str | None:
