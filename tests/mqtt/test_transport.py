@@ -11,9 +11,9 @@ import pytest
 from brokers.process import LOOPBACK
 
 from spa_core import SpaMessage
-from spa_core.errors import MessageTooLargeError, PublishError, QueueFullError, SocketClosedError
+from spa_core.errors import EndOfSubscription, MessageTooLargeError, PublishError, QueueFullError, SocketClosedError
 from spa_core.testing.proxy import FaultProxy
-from spa_core.transport import ACK, Retry, SubscriptionSpec
+from spa_core.transport import ACK, Counting, Retry, SubscriptionSpec
 from spa_mqtt import MqttConfig, MqttSocketProvider
 from spa_mqtt.subscription import MqttSubscription
 
@@ -68,6 +68,16 @@ async def take(subscription: Subscription, count: int) -> list[SpaMessage]:
             await delivery.settle(ACK)
             messages.append(delivery.message)
     return messages
+
+
+async def rest_of(subscription: Subscription) -> list[bytes]:
+    """Return the payloads that a subscription hands out until it ends, each acknowledged."""
+    payloads: list[bytes] = []
+    try:
+        while True:
+            payloads += [message.payload for message in await take(subscription, 1)]
+    except EndOfSubscription:
+        return payloads
 
 
 def name() -> str:
@@ -440,3 +450,121 @@ async def test_a_paused_connection_stays_alive(mosquitto: Mosquitto, topic: str,
                 await take(subscription, 500)
 
     assert events == ["connected", "closed"]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_nameless_member_that_drains_loses_nothing(mosquitto: Mosquitto, topic: str, protocol: str) -> None:
+    """A member whose broker takes nothing back gets nothing new when it drains, and hands out what it was sent."""
+    count, got, drained = 400, list[bytes](), list[bytes]()
+    async with (
+        opened(mosquitto.ports.plain, protocol=protocol) as one,
+        opened(mosquitto.ports.plain, protocol=protocol) as two,
+        subscribed(two, topic, group="g") as staying,
+        anyio.create_task_group() as tasks,
+    ):
+        published = anyio.Event()
+
+        async def take_all() -> None:
+            while True:
+                got.extend(message.payload for message in await take(staying, 1))
+
+        async def drain() -> None:
+            async with subscribed(one, topic, group="g") as leaving:
+                ready.set()
+                got.extend(message.payload for message in await take(leaving, 10))
+                await published.wait()
+                await leaving.stop_fetching()
+                drained.extend(await rest_of(leaving))
+                got.extend(drained)
+
+        ready = anyio.Event()
+        tasks.start_soon(take_all)
+        tasks.start_soon(drain)
+        await ready.wait()
+        for number in range(count):
+            await two.publish(SpaMessage(topic=topic, payload=b"%d" % number))
+        published.set()
+        while len(set(got)) < count:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    assert sorted(map(int, got)) == list(range(count))
+    assert drained
+
+
+async def test_a_nameless_member_drains_over_a_lost_connection(mosquitto: Mosquitto, topic: str) -> None:
+    """A member that drains when its connection is lost hands out what it was sent when it is back, and ends."""
+    async with (
+        FaultProxy(LOOPBACK, mosquitto.ports.plain) as proxy,
+        opened(mosquitto.ports.plain) as publisher,
+        opened(proxy.port) as socket,
+        subscribed(socket, topic, group="g") as subscription,
+    ):
+        for number in range(30):
+            await publisher.publish(SpaMessage(topic=topic, payload=b"%d" % number))
+        await receive(subscription, 5)
+        await proxy.cut()
+        await subscription.stop_fetching()
+        got = set(await rest_of(subscription))
+        heard = await publisher.publish(SpaMessage(topic=topic))
+
+    assert got == {b"%d" % number for number in range(30)}
+    assert heard is False
+
+
+async def test_a_message_put_aside_is_no_obstacle_to_draining(mosquitto: Mosquitto, topic: str) -> None:
+    """What is given back with a delay while a nameless member drains is handed out when it is due, before the end."""
+    async with opened(mosquitto.ports.plain) as socket, subscribed(socket, topic, group="g") as subscription:
+        await socket.publish(SpaMessage(topic=topic, payload=b"again"))
+        [delivery] = await receive(subscription, 1)
+        await subscription.stop_fetching()
+        assert await delivery.settle(Retry(delay=0.02))
+        [message] = await take(subscription, 1)
+        with pytest.raises(EndOfSubscription):
+            await subscription.receive_batch(1)
+
+    assert message.payload == b"again"
+
+
+async def test_counters_only_rise(mosquitto: Mosquitto, topic: str) -> None:
+    """A socket counts what it dropped and which connections it lost, those of subscriptions that were left included."""
+    with anyio.fail_after(PATIENCE):
+        async with FaultProxy(LOOPBACK, mosquitto.ports.plain) as proxy:
+            events: list[str] = []
+            socket = provider(proxy.port, qos=0, overflow="drop_new").open(lambda event: events.append(event.state))
+            assert isinstance(socket, Counting)
+            seen = [socket.counters]
+            async with socket:
+                async with subscribed(socket, topic, prefetch=10) as subscription:
+                    for _ in range(150):
+                        await socket.publish(SpaMessage(topic=topic))
+                    while subscription.dropped < 50:
+                        await anyio.lowlevel.checkpoint()
+                    seen.append(socket.counters)
+                await proxy.cut()
+                while events != ["connected", "disconnected", "connected"]:
+                    await anyio.lowlevel.checkpoint()
+                seen.append(socket.counters)
+            seen.append(socket.counters)
+
+    assert [counters["dropped"] for counters in seen] == [0, 50, 50, 50]
+    assert [counters["lost connections"] for counters in seen] == [0, 0, 1, 1]
+    assert {tuple(counters) for counters in seen} == {("dropped", "expired", "lost connections")}
+
+
+async def test_a_delayed_retry_that_stops_everything_is_warned_of(
+    mosquitto: Mosquitto, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When everything waits for one delayed retry, because acknowledgements are in order, the log says so, once."""
+    async with opened(mosquitto.ports.plain) as socket, subscribed(socket, topic, prefetch=5) as subscription:
+        for number in range(5):
+            await socket.publish(SpaMessage(topic=topic, payload=b"%d" % number))
+        first, *rest = await receive(subscription, 5)
+        await first.settle(Retry(delay=3600.0))
+        for delivery in rest:
+            await delivery.settle(ACK)
+
+    [record] = caplog.records
+    assert (record.levelname, record.name) == ("WARNING", "spa_mqtt.source")
+    assert repr(topic) in record.getMessage()
+    assert "3600 s" in record.getMessage()

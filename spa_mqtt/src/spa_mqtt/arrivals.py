@@ -33,9 +33,10 @@ class Item(Receipt):
         number: Its place in the order of receipt.
         attempt: Which delivery of it is next or in hand.
         expires: When nobody wants it any more, by the event loop's clock; ``None`` is never.
+        due: When its delay is over, by that clock; ``None`` if it has none.
     """
 
-    __slots__ = ("attempt", "expires", "incoming", "number", "source")
+    __slots__ = ("attempt", "due", "expires", "incoming", "number", "source")
 
     def __init__(self, incoming: Incoming, source: Source, number: int, attempt: int, expires: float | None) -> None:
         super().__init__(incoming.mid, incoming.qos)
@@ -44,6 +45,7 @@ class Item(Receipt):
         self.number = number
         self.attempt = attempt
         self.expires = expires
+        self.due: float | None = None
 
 
 class Arrivals:
@@ -70,6 +72,11 @@ class Arrivals:
         return len(self._new)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits and nothing is in hand."""
+        return not (self._new or self._again or self._later or self._in_hand)
+
+    @property
     def next_due(self) -> float | None:
         """When the next delayed message is due."""
         return self._later[0][0] if self._later else None
@@ -81,6 +88,7 @@ class Arrivals:
     def put_again(self, item: Item, due: float | None) -> None:
         """Take a message out of hand and put it back, at once or for when it is due."""
         self.out_of_hand(item)
+        item.due = due
         if due is None:
             heapq.heappush(self._again, (item.number, item))
         else:
@@ -102,6 +110,7 @@ class Arrivals:
         """Return up to *most* messages, which are in hand from now on, and those that have expired instead."""
         while self._later and self._later[0][0] <= now:
             _, number, item = heapq.heappop(self._later)
+            item.due = None
             heapq.heappush(self._again, (number, item))
         taken: list[Item] = []
         expired: list[Item] = []

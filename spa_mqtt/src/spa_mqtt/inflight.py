@@ -61,6 +61,11 @@ class Inflight:
         """Return how many messages the broker holds for us, finished ones behind an unfinished one included."""
         return len(self._receipts)
 
+    @property
+    def oldest(self) -> Receipt | None:
+        """What holds back everything behind it."""
+        return self._receipts[0] if self._receipts else None
+
     def received(self, receipt: Receipt) -> None:
         """Note a message that came on the connection in force."""
         receipt.generation = self.generation

@@ -117,7 +117,7 @@ def release(session: Session) -> None:
 def _claim(config: MqttConfig, base: str, *, is_kept: bool) -> Session:
     broker = broker_name(config)
     for number in itertools.count(1):
-        key = broker, base if number == 1 else f"{base}-{number}"
+        key = broker, base if number == 1 else f"{base}~{number}"
         if key not in _in_use:
             _in_use[key] = session = _kept.pop(key, None) or Session(key, is_kept=is_kept)
             return session

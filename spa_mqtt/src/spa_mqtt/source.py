@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from spa_core.errors import SpaError
+from spa_core.errors import DisconnectedError, SpaError
 from spa_mqtt import properties
 from spa_mqtt.arrivals import Item
 from spa_mqtt.connecting import Filter
@@ -43,7 +43,10 @@ logger = logging.getLogger("spa_mqtt.source")
 _PATIENCE: Final = 2.0
 """Seconds that the broker is given to confirm an UNSUBSCRIBE before a session is handed over."""
 
-_numbers: Final = itertools.count()
+_WINDOW_OF_3_1_1: Final = 20
+"""Messages that Mosquitto sends ahead where the client cannot say how many it takes."""
+
+_numbers: Final = itertools.count(1)
 
 
 class Reader(Protocol):
@@ -90,6 +93,9 @@ class Source:
     ) -> None:
         self.reader = reader
         self.is_draining = False
+        self._is_unassigned = False
+        self._has_warned = False
+        self._number = 0
         self._tell = on_change
         self._config = config
         self._spec = spec
@@ -132,6 +138,32 @@ class Source:
         except BaseException:
             release(self._session)
             raise
+
+    @property
+    def loses_unfinished(self) -> bool:
+        """Whether the broker forgets, when this source is closed, what it has sent and nobody has finished."""
+        return self._spec.group is not None and not self._session.is_kept
+
+    async def unassign(self) -> None:
+        """Have the broker give this member nothing new; what it was given before may still come."""
+        self._is_unassigned = True
+        try:
+            with anyio.move_on_after(_PATIENCE):
+                await self.link.up().unsubscribe(self._filters)
+        except DisconnectedError:
+            return  # it is done with the next connection
+
+    async def is_exhausted(self) -> bool:
+        """Return whether all is acknowledged, and the broker has nothing more that it had given to this member."""
+        self._acknowledge()
+        if len(self._inflight):
+            return False
+        number = self._number
+        try:
+            await (await self.link.until_up()).ping()
+        except DisconnectedError:
+            return False
+        return number == self._number and not self._limbo
 
     async def close(self) -> None:
         """Acknowledge what is finished and disconnect; a session that is kept keeps what is not."""
@@ -190,6 +222,8 @@ class Source:
         self._inflight.done(receipt)
         if receipt.qos and isinstance(receipt, Item):
             self._session.finished(receipt.incoming)
+        if len(self._inflight) >= self._window and not self._has_warned:
+            self._warn_of_a_full_window()
         self._acknowledge_soon()
 
     def handed_out(self, item: Item) -> None:
@@ -220,7 +254,9 @@ class Source:
             self._session.begins_anew()
         remembers = connack.session_present and self._is_subscribed and not self.link.is_v5
         # Mosquitto 2.0 forgets shared subscriptions under 3.1.1.
-        if not self.is_draining and (self._spec.group is not None or not remembers):
+        if self._is_unassigned:
+            await connection.unsubscribe(self._filters)
+        elif not self.is_draining and (self._spec.group is not None or not remembers):
             await self._subscribe(connection, connack)
         self.link.peers.present(self)
         self._acknowledge_soon()
@@ -244,7 +280,8 @@ class Source:
             incoming = incoming._replace(qos=0)
         seconds = time_to_live(incoming)
         expires = None if seconds is None else self._loop.time() + seconds
-        item = Item(incoming, self, next(_numbers), attempt, expires)
+        self._number = next(_numbers)
+        item = Item(incoming, self, self._number, attempt, expires)
         self._inflight.received(item)
         self.reader.arrived(item)
 
@@ -277,6 +314,22 @@ class Source:
             if code >= REFUSAL:
                 raise subscribe_refused(self._spec.topics, each.text, code)
         self._is_subscribed = True
+
+    @property
+    def _window(self) -> int:
+        return self._spec.prefetch if self.link.is_v5 else min(self._spec.prefetch, _WINDOW_OF_3_1_1)
+
+    def _warn_of_a_full_window(self) -> None:
+        oldest = self._inflight.oldest
+        if isinstance(oldest, Item) and oldest.due is not None:
+            self._has_warned = True
+            logger.warning(
+                "nothing more comes of %s for %.0f s: a message on %r waits for its delayed retry, and MQTT "
+                "acknowledges in order; use shorter delays or a larger prefetch",
+                ", ".join(self._spec.topics),
+                oldest.due - self._loop.time(),
+                oldest.incoming.topic,
+            )
 
     def _acknowledge_unread(self, incoming: Incoming) -> None:
         receipt = Receipt(incoming.mid, incoming.qos)

@@ -96,6 +96,7 @@ class MqttSubscription:
         self._sources = [Source(config, spec, self, tls=tls, on_change=on_change)]
         self._endings: set[asyncio.Task[None]] = set()
         self._is_stopped = False
+        self._hands_out_the_rest = False
         self._is_left = False
         self._timer: asyncio.TimerHandle | None = None
         self._roused = asyncio.Event()
@@ -110,13 +111,17 @@ class MqttSubscription:
             EndOfSubscription: Fetching was stopped, or the subscription or its socket was closed.
         """
         await checkpoint()
-        while not self._is_stopped:
+        while not self._is_ended:
             taken, expired = self._arrivals.take(max_messages, self._loop.time())
             if expired:
                 self._drop_expired(expired)
             if taken:
                 self._resume_if_room()
                 return [self._hand_out(item) for item in taken]
+            if self._is_stopped and self._arrivals.is_empty:
+                await self._end_if_exhausted()
+                await checkpoint()
+                continue
             self._set_timer()
             self._roused.clear()
             await self._roused.wait()
@@ -126,10 +131,18 @@ class MqttSubscription:
         """
         Hand out nothing more and wake a waiting :meth:`receive_batch`; settling goes on.
 
-        What is given back from now on stays with the broker's session.
+        What is given back from now on stays with the broker's session. A member of a group whose session is not kept
+        has none: it is given nothing new, but hands out what the broker has sent it or holds for it, which would
+        be lost else.
         """
+        if self._is_stopped:
+            return
         self._is_stopped = True
         self._roused.set()
+        if self._sources[0].loses_unfinished:
+            self._hands_out_the_rest = True
+            await self._sources[0].unassign()
+            self._roused.set()
 
     # -- its life ------------------------------------------------------------------------------------------------------
 
@@ -160,8 +173,8 @@ class MqttSubscription:
         What is not finished goes to *heir*, a member of the same group; without one it stays with a session that is
         kept.
         """
-        await self.stop_fetching()
-        self._is_left = True
+        self._is_stopped = self._is_left = True
+        self._roused.set()
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.gather(*(self._leave(source, heir) for source in self._sources), *self._endings)
@@ -190,7 +203,7 @@ class MqttSubscription:
             source.finish(item)
             if source.is_draining:
                 self._loop.call_soon(self._end_if_finished, source)
-        elif self._is_stopped:
+        elif self._is_stopped and not self._hands_out_the_rest:
             self._arrivals.out_of_hand(item)
         else:
             item.attempt += 1
@@ -213,6 +226,15 @@ class MqttSubscription:
         return self._arrivals.remove(source)
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_ended(self) -> bool:
+        return self._is_left or (self._is_stopped and not self._hands_out_the_rest)
+
+    async def _end_if_exhausted(self) -> None:
+        if await self._sources[0].is_exhausted() and self._arrivals.is_empty:
+            self._hands_out_the_rest = False
+            self._roused.set()
 
     def _hand_out(self, item: Item) -> MqttDelivery:
         item.source.handed_out(item)

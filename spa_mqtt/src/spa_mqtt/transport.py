@@ -28,7 +28,7 @@ from spa_mqtt.wire import LARGEST_PAYLOAD
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -76,7 +76,7 @@ class MqttSocketProvider(SocketProvider[MqttConfig]):
             max_payload=LARGEST_PAYLOAD,
             unicode_topics=True,
             confirms="broker" if is_confirmed else "local",
-            no_responders=is_v5 and is_confirmed,
+            no_responders=is_v5 and config.qos == 1,
             auto_create=True,
             wildcards="mqtt",
             groups=True,
@@ -120,6 +120,12 @@ class MqttSocket:
         self._config = config
         self._on_connection = on_connection
         self._opened: _Opened | None = None
+        self._counted: Mapping[str, int] = _counted([], lost=0)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Messages that were dropped because they came too fast, and that expired here; connections that were lost."""
+        return self._counted if self._opened is None else self._opened.counters
 
     async def __aenter__(self) -> Self:
         """
@@ -146,6 +152,7 @@ class MqttSocket:
         if opened is not None:
             with anyio.CancelScope(shield=True):
                 await opened.close()
+            self._counted = opened.counters
 
     async def publish(self, message: SpaMessage) -> bool | None:
         """
@@ -219,6 +226,8 @@ class _Opened:
         self._config = config
         self._on_connection = on_connection
         self._down: set[Link] = set()
+        self._lost = 0
+        self._left = _counted([], lost=0)
         self._session: Session = claim_publisher(config)
         self.subscriptions: set[MqttSubscription] = set()
         self.tls: ssl.SSLContext | None = None
@@ -249,6 +258,7 @@ class _Opened:
         leaving = tuple(self.subscriptions)
         self.subscriptions.clear()  # nobody is anybody's heir any more
         await asyncio.gather(*(subscription.close(None) for subscription in leaving))
+        self._note_left(*leaving)
         await self.publisher.close()
         await self.link.close(forget=True)
         release(self._session)
@@ -258,6 +268,16 @@ class _Opened:
         if subscription in self.subscriptions:
             self.subscriptions.remove(subscription)
             await subscription.close(self._heir(subscription))
+            self._note_left(subscription)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        now = _counted(self.subscriptions, lost=self._lost)
+        return {name: count + self._left[name] for name, count in now.items()}
+
+    def _note_left(self, *subscriptions: MqttSubscription) -> None:
+        left = _counted(subscriptions, lost=0)
+        self._left = {name: count + self._left[name] for name, count in left.items()}
 
     def _heir(self, leaving: MqttSubscription) -> MqttSubscription | None:
         """Return a member of the same group on this socket that can go on with what another one leaves."""
@@ -270,6 +290,7 @@ class _Opened:
         if reason is None:
             self._down.discard(link)
         else:
+            self._lost += 1
             self._down.add(link)
         if was_down and not self._down:
             self._on_connection(ConnectionEvent(state="connected"))
@@ -291,6 +312,15 @@ class _Opened:
 
     def on_confirmed(self, mid: int, code: int) -> None:
         self.publisher.on_confirmed(mid, code)
+
+
+def _counted(subscriptions: Iterable[MqttSubscription], *, lost: int) -> Mapping[str, int]:
+    each = list(subscriptions)
+    return {
+        "dropped": sum(subscription.dropped for subscription in each),
+        "expired": sum(subscription.expired for subscription in each),
+        "lost connections": lost,
+    }
 
 
 def _check_asyncio() -> None:
