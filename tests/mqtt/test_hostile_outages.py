@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from spa_core.errors import ConnectError
+from spa_core.testing import FaultProxy
 from spa_core.transport import SubscriptionSpec
 from spa_mqtt import MqttConfig, MqttSocketProvider
 from spa_mqtt.outage import Outage
@@ -136,3 +137,14 @@ def test_who_leaves_during_an_outage_is_not_waited_for(caplog: pytest.LogCapture
     outage.back("first", "broker")
 
     assert "broker: connected again" in caplog.text
+
+
+async def test_what_to_look_at_when_a_broker_says_nothing(mosquitto: Mosquitto) -> None:
+    """A broker that hangs up without a word, as Mosquitto does when it is full, is told with what may be the matter."""
+    async with FaultProxy("127.0.0.1", mosquitto.ports.plain) as proxy:
+        proxy.accept_then_close()
+        with pytest.raises(ConnectError, match="ended the connection") as caught:
+            async with MqttSocketProvider(MqttConfig(proxy.host, proxy.port, connect_timeout=0.5)).open(lambda _: None):
+                pass
+
+    assert "all the connections that it allows" in str(caught.value.hint)

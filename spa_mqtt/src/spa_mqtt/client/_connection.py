@@ -33,6 +33,9 @@ logger = logging.getLogger("spa_mqtt.client")
 _SLOWEST: Final = 1.0
 """Seconds between looks at the keepalive, at most."""
 
+_SILENT: Final = "Check whether it speaks TLS or not, asks for a certificate, or has all the connections that it allows"
+"""What makes brokers hang up without a word."""
+
 
 class Connection:
     """
@@ -373,7 +376,8 @@ class Connection:
         _fail((*self._answers.values(), *self._pongs, *self._drains), self._ended_error(loss))
         if not self._connack.done():
             where, stage = self._settings.where, self.stage
-            _fail([self._connack], ConnectError(f"{where} ended the connection while {stage}; is it an MQTT broker?"))
+            text = f"{where} ended the connection while {stage}; is it an MQTT broker?"
+            _fail([self._connack], ConnectError(text, hint=_SILENT))
         elif tell and not self._connack.cancelled() and self._connack.exception() is None:
             self._listener.on_lost(loss)
 
