@@ -111,12 +111,14 @@ class Consumer(ABC):
         self._cluster.watchers.add(self._topics_changed)
         self._live = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name="spa-kafka consumer")
+        self._task.add_done_callback(self._ended)
         return self._live
 
     async def stop(self) -> None:
         """Fetch nothing more and disconnect; what is in hand can be settled no more."""
         self._cluster.watchers.discard(self._topics_changed)
         if self._task is not None:
+            self._task.remove_done_callback(self._ended)
             self._task.cancel()
             await asyncio.wait({self._task})
         if self._live is not None:
@@ -187,6 +189,11 @@ class Consumer(ABC):
                 return
             await asyncio.sleep(backoff.pause())
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tell whoever receives that nothing will come any more, however that came about; never go deaf."""
+        if task.cancelled() or task.exception() is not None:
+            self._end(DisconnectedError("consuming ended: it was cancelled by somebody else"))
+
     def _end(self, error: TransportError) -> None:
         if self._live is not None and not self._live.done():
             self._live.set_exception(error)
@@ -222,28 +229,37 @@ class Consumer(ABC):
                 await self._stirred()
                 continue
             if self.assignment is None:
-                batches = await self._poll_or_change(link, most)
-            else:
-                batches = await link.poll(_POLL, most, hungry)
-            backoff.reset()
-            if batches:
-                self._hold(batches)
-                await asyncio.sleep(0)  # where there is always more the poll never waits, and others must run
-            elif self.assignment is not None and link.lacks({topic for topic, _ in self.assignment.partitions}):
+                await self._fetch_or_stir(link, most)
+            elif not await self._fetch(link, most, hungry) and self._misses_a_topic(link):
                 await self._cluster.look()  # until the deleted topic is let go, the driver asks for it without a pause
+            backoff.reset()
 
-    async def _poll_or_change(self, link: ConsumerLink, most: int) -> Mapping[Place, Any]:
-        """Poll until topics change: without partitions the driver waits for them however long, and notices nothing."""
+    async def _fetch(self, link: ConsumerLink, most: int, places: Collection[Place] = ()) -> bool:
+        """Hold what was fetched; ``False`` if nothing was."""
+        batches = await link.poll(_POLL, most, places)
+        if not batches:
+            return False
+        # Before anybody else runs: what is held, and where the driver goes on, must be of the same assignment.
+        self._hold(batches)
+        await asyncio.sleep(0)  # where there is always more the poll never waits, and others must run
+        return True
+
+    async def _fetch_or_stir(self, link: ConsumerLink, most: int) -> None:
+        """Fetch until topics change: without partitions the driver waits for them however long, and notices nothing."""
         self._stir.clear()
-        polling = asyncio.create_task(link.poll(_POLL, most))
+        fetching = asyncio.create_task(self._fetch(link, most))
         stirring = asyncio.create_task(self._stir.wait())
         try:
-            await asyncio.wait({polling, stirring}, return_when=asyncio.FIRST_COMPLETED)
-            return polling.result() if polling.done() else {}
+            await asyncio.wait({fetching, stirring}, return_when=asyncio.FIRST_COMPLETED)
+            if fetching.done():
+                fetching.result()
         finally:
-            polling.cancel()
+            fetching.cancel()
             stirring.cancel()
-            await asyncio.wait({polling, stirring})
+            await asyncio.wait({fetching, stirring})
+
+    def _misses_a_topic(self, link: ConsumerLink) -> bool:
+        return self.assignment is not None and link.lacks({topic for topic, _ in self.assignment.partitions})
 
     def _hungry(self) -> Collection[Place] | None:
         """Return the partitions that there is room for, none meaning all; ``None`` if there is room for none at all."""

@@ -168,6 +168,12 @@ class ConsumerLink:
             )
         except DRIVER_ERRORS as error:
             raise translated(error, "fetching") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not ours: of a task of the driver that was cancelled, whose outcome it hands on.
+            raise DisconnectedError("a task of the driver was cancelled") from error
         if not batches:
             self._check_alive()
         return batches
@@ -261,6 +267,9 @@ class ConsumerLink:
         coordinator, fetcher, client = consumer._coordinator, consumer._fetcher, consumer._client  # noqa: SLF001
         names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
         await stopped(getattr(coordinator, name, None) for name in names)
+        if getattr(coordinator, "generation", 0) > 0:
+            # Or the others would wait for this member until its session has expired.
+            await in_good_order(coordinator.maybe_leave_group())
         if fetcher is not None:
             await in_good_order(fetcher.close())
             await stopped([fetcher._fetch_task, *fetcher._pending_tasks])  # noqa: SLF001
