@@ -352,3 +352,29 @@ async def test_processes_of_one_group_share_its_messages(mosquitto: Mosquitto, t
 
     assert sum(taker.copies for taker in takers) == 300
     assert all(taker.counts for taker in takers)
+
+
+async def test_an_application_without_a_name_that_stops_loses_nothing(mosquitto: Mosquitto, topic: str) -> None:
+    """Of two applications in one group, without client ids, one stops in good order: every message is handled, once."""
+    handled: list[bytes] = []
+    begun = anyio.Event()
+    kits = [Kit(provider(mosquitto.ports.plain, client_id=None), seed=0) for _ in range(2)]
+
+    async def handle(message: SpaMessage) -> None:
+        begun.set()
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+        handled.append(message.payload)
+
+    applications = [ConsumerApplication(handle, kit.provider, topics=topic, group="plant") for kit in kits]
+    with anyio.fail_after(PATIENCE):
+        async with running(kits[0], applications[0]), provider(mosquitto.ports.plain).open(print) as publisher:
+            async with running(kits[1], applications[1]) as stopping:
+                await publish_all(publisher, topic, 400)
+                await begun.wait()
+                stopping.stop()
+            while len(handled) < 400:
+                await anyio.lowlevel.checkpoint()
+
+    assert stopping.ending == "drained"
+    assert sorted(map(int, handled)) == list(range(400))

@@ -568,3 +568,26 @@ async def test_a_delayed_retry_that_stops_everything_is_warned_of(
     assert (record.levelname, record.name) == ("WARNING", "spa_mqtt.source")
     assert repr(topic) in record.getMessage()
     assert "3600 s" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("fields", "group", "seconds"),
+    [
+        ({}, None, 300),
+        ({}, "g", 15),
+        ({"session_expiry": 60.0}, "g", 60),
+        ({"session_expiry": 5.0}, "g", 5),
+        ({"client_id": "detector"}, "g", 3600),
+        ({"client_id": "detector"}, None, 3600),
+    ],
+)
+async def test_sessions_last_as_long_as_somebody_can_come_back(
+    fields: dict[str, Any], group: str | None, seconds: int
+) -> None:
+    """A nameless member's session is short: nobody else gets what the broker keeps in it for one that crashed."""
+    spec = SubscriptionSpec(topics=("a",), group=group)
+    subscription = MqttSubscription(MqttConfig(**fields), spec, tls=None, on_change=lambda _link, _reason: None)
+    source = subscription._sources[0]
+    await source.close()
+
+    assert source.link._settings().session_expiry == seconds

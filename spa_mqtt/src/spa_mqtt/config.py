@@ -100,8 +100,9 @@ class MqttConfig(_MqttOptions, frozen=True):
         client_id: The name of the session. One that is given keeps the session across restarts of the program, and
             no two programs may use it at a time. ``None`` makes one up.
         session_expiry: Seconds, whole ones, for which the broker keeps subscriptions and unread messages while the
-            connection is away. ``None`` is an hour with a *client_id*, else 5 minutes. A session without a
-            *client_id* is ended when its socket closes. MQTT 3.1.1 knows only 0 and for ever.
+            connection is away. ``None`` is an hour with a *client_id*, else 5 minutes, for members of a group 15
+            seconds: what one that crashed would have got is lost with its session. A session without a *client_id* is
+            ended when its socket closes. MQTT 3.1.1 knows only 0 and for ever.
         clean_start: Whether a socket begins by forgetting the session that an earlier one left.
 
         tls_ca: A file of the authorities (PEM) that may sign the broker's certificate; ``None`` trusts those of the

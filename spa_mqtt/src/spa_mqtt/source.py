@@ -43,6 +43,9 @@ logger = logging.getLogger("spa_mqtt.source")
 _PATIENCE: Final = 2.0
 """Seconds that the broker is given to confirm an UNSUBSCRIBE before a session is handed over."""
 
+_NAMELESS_MEMBER: Final = 15.0
+"""Seconds for which a nameless member of a group is waited for: its share of the messages is kept for it until then."""
+
 _WINDOW_OF_3_1_1: Final = 20
 """Messages that Mosquitto sends ahead where the client cannot say how many it takes."""
 
@@ -116,7 +119,7 @@ class Source:
             self,
             client_id=self._session.name,
             tls=tls,
-            session_expiry=config.session_seconds,
+            session_expiry=_session_seconds(config, spec),
             receive_maximum=min(spec.prefetch, 65_535),
             on_change=self._on_change,
             is_kept=self._session.is_kept,
@@ -368,3 +371,10 @@ class Source:
         # Copies come one behind the other. Only a message's own id can tell a copy from an equal message.
         last, self._last_id = self._last_id, from_wire(incoming).message_id
         return self._last_id is None or self._last_id != last
+
+
+def _session_seconds(config: MqttConfig, spec: SubscriptionSpec) -> float:
+    """Return for how long the broker is to keep a session: not for long if nobody can come back to it after a crash."""
+    if spec.group is not None and config.client_id is None and config.session_expiry is None:
+        return min(_NAMELESS_MEMBER, config.session_seconds)
+    return config.session_seconds
