@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from spa_core.errors import TransportError
 from spa_kafka.client import DeniedError
-from spa_kafka.consumer import Reading
 from spa_kafka.everything import EverythingConsumer
 from spa_kafka.listening import Listening
+from spa_kafka.reading import Reading
 from spa_kafka.replies import is_own_topic, names_from, reply_address, shared_topic
 from spa_kafka.subscription import KafkaSubscription
 

@@ -9,47 +9,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from spa_core.errors import AuthenticationError, ConnectError, DisconnectedError, TransportError
 from spa_kafka.backoff import Backoff
 from spa_kafka.client import ConsumerLink, DeniedError, Record
+from spa_kafka.reading import NothingToFetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from spa_core.message import SpaMessage
     from spa_kafka.assignment import Assignment, Place
     from spa_kafka.cluster import Cluster
     from spa_kafka.config import KafkaConfig
-    from spa_kafka.partitions import Partition, Past
+    from spa_kafka.partitions import Partition
+    from spa_kafka.reading import Reading
     from spa_kafka.subscription import KafkaSubscription
 
-__all__ = ["Consumer", "NothingToFetchError", "Reading"]
+__all__ = ["Consumer"]
 
 logger = logging.getLogger("spa_kafka")
 
 _POLL: Final = 0.2
 """Seconds after which a poll that finds nothing looks around."""
-
-
-class NothingToFetchError(Exception):
-    """No topic is wanted that exists: there is nothing to be connected for."""
-
-
-class Reading(NamedTuple):
-    """
-    What a consumer fetches, and what becomes of it.
-
-    Attributes:
-        wanted: Returns the topics to fetch, by their names at the broker, as far as they exist.
-        message: Makes a record's message; ``None`` if it is not to be delivered.
-        past: Reads what a record brings along; ``None`` if records bring nothing.
-    """
-
-    wanted: Callable[[], Collection[str]]
-    message: Callable[[Record], SpaMessage | None]
-    past: Callable[[Record], Past] | None = None
 
 
 class Consumer(ABC):

@@ -15,8 +15,9 @@ from spa_core.errors import DisconnectedError, TransportError
 from spa_kafka.assignment import Assignment
 from spa_kafka.attempts import read_attempts
 from spa_kafka.client import PartitionsLostError
-from spa_kafka.consumer import Consumer, NothingToFetchError
+from spa_kafka.consumer import Consumer
 from spa_kafka.partitions import Partition
+from spa_kafka.reading import NothingToFetchError
 from spa_kafka.stuck import StuckWatch
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from spa_core.errors import SubscribeError
 from spa_kafka.client import DeniedError
-from spa_kafka.consumer import Reading
 from spa_kafka.everything import EverythingConsumer
+from spa_kafka.reading import Reading
 from spa_kafka.subscription import KafkaSubscription
 from spa_kafka.topics import TopicSelection
 from spa_kafka.wire import from_record

@@ -14,10 +14,10 @@ import math
 from typing import TYPE_CHECKING
 
 from spa_core.errors import SpaError
-from spa_kafka.consumer import Reading
 from spa_kafka.groups import GroupConsumer
 from spa_kafka.listening import TopicsListening, milliseconds_now
 from spa_kafka.partitions import Past
+from spa_kafka.reading import Reading
 from spa_kafka.retries import postponed, restored, waiting_place
 from spa_kafka.subscription import KafkaSubscription
 from spa_kafka.topics import retry_delay
