@@ -32,7 +32,8 @@ class AdminLink:
 
     def __init__(self, arguments: Mapping[str, Any], on_broken: Callable[[str], None]) -> None:
         # It would list all topics by itself now and then, and keep what nobody looks at.
-        self._admin: Any = AIOKafkaAdminClient(**{**arguments, "metadata_max_age_ms": _NEVER})
+        own: dict[str, Any] = {**arguments, "metadata_max_age_ms": _NEVER}
+        self._admin: Any = AIOKafkaAdminClient(**own)
         self._client: Any = self._admin._client  # noqa: SLF001 - it shows less than it has
         careful(self._client, on_broken=on_broken)
 
