@@ -239,12 +239,20 @@ class Cluster:
     async def _watch(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._config.discover_interval):
-                    await self._lost.wait()
-            except TimeoutError:
-                await self._look_around()
-            if self._lost.is_set():
-                await self._restore()
+                await self._watch_once()
+            except Exception:
+                # Whatever it was, a socket that watches no more would never hear of topics or losses again.
+                logger.exception("watching the cluster was interrupted and goes on")
+                await asyncio.sleep(self._config.discover_interval)
+
+    async def _watch_once(self) -> None:
+        try:
+            async with asyncio.timeout(self._config.discover_interval):
+                await self._lost.wait()
+        except TimeoutError:
+            await self._look_around()
+        if self._lost.is_set():
+            await self._restore()
 
     async def _look_around(self) -> None:
         try:
