@@ -148,3 +148,4 @@ async def test_what_to_look_at_when_a_broker_says_nothing(mosquitto: Mosquitto) 
                 pass
 
     assert "all the connections that it allows" in str(caught.value.hint)
+    assert "waiting for the broker's answer to CONNECT. Is it an MQTT broker? Check" in str(caught.value)

@@ -12,6 +12,7 @@ import msgspec
 from spa_core.errors import AuthenticationError, ConnectError, PublishRefusedError, SubscribeError
 
 __all__ = [
+    "UNEXPLAINED",
     "Loss",
     "encryption_failed",
     "publish_refused",
@@ -82,6 +83,10 @@ class Loss(msgspec.Struct, frozen=True):
 
     reason: str
     code: int | None = None
+
+
+UNEXPLAINED: Final = Loss("the connection was lost")
+"""The other side, or the network, has closed it."""
 
 
 def reason(code: int) -> str:

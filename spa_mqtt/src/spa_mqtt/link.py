@@ -18,7 +18,7 @@ from spa_core.errors import ConnectError, DisconnectedError, SpaError
 from spa_mqtt.backoff import STEADY, Backoff
 from spa_mqtt.client import Connection
 from spa_mqtt.connecting import Settings
-from spa_mqtt.failures import TAKEN_OVER, UNSUPPORTED_VERSION, rival, taken_over
+from spa_mqtt.failures import TAKEN_OVER, UNEXPLAINED, UNSUPPORTED_VERSION, rival, taken_over
 from spa_mqtt.peers import peers_at
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class Link:
         if loss.code == TAKEN_OVER:
             return f"{self.where}: {taken_over(self.client_id)}"
         # Mosquitto 2.0 does not say that it gave the session away.
-        doubt = rival(self.config.client_id) if loss.code is None and self._short_lives > 1 else None
+        doubt = rival(self.config.client_id) if loss == UNEXPLAINED and self._short_lives > 1 else None
         return f"{self.where}: {loss.reason}" + (f". {doubt}" if doubt else "")
 
     async def _take_leave(self, connection: Connection) -> None:

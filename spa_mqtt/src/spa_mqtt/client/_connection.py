@@ -17,7 +17,7 @@ from spa_mqtt.client._driver import refusal
 from spa_mqtt.client._fast import driver_for
 from spa_mqtt.client._opening import open_way
 from spa_mqtt.connecting import Connack
-from spa_mqtt.failures import KEEPALIVE_TIMEOUT, REFUSAL, Loss, refused
+from spa_mqtt.failures import KEEPALIVE_TIMEOUT, REFUSAL, UNEXPLAINED, Loss, refused
 from spa_mqtt.failures import reason as in_words
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ logger = logging.getLogger("spa_mqtt.client")
 _SLOWEST: Final = 1.0
 """Seconds between looks at the keepalive, at most."""
 
-_SILENT: Final = "Check whether it speaks TLS or not, asks for a certificate, or has all the connections that it allows"
+_SILENT: Final = (
+    "Is it an MQTT broker? Check whether it speaks TLS or not, asks for a certificate, or has all the connections that "
+    "it allows"
+)
 """What makes brokers hang up without a word."""
 
 
@@ -351,7 +354,7 @@ class Connection:
         elif code == KEEPALIVE_TIMEOUT:
             self._finish(Loss(f"the broker did not answer for {2 * self._settings.config.keepalive:g} s"))
         else:
-            self._finish(Loss("the connection was lost"))
+            self._finish(UNEXPLAINED)
 
     def leaves(self, descriptor: int) -> None:
         """Take a descriptor that is about to be closed out of the event loop."""
@@ -376,8 +379,7 @@ class Connection:
         _fail((*self._answers.values(), *self._pongs, *self._drains), self._ended_error(loss))
         if not self._connack.done():
             where, stage = self._settings.where, self.stage
-            text = f"{where} ended the connection while {stage}; is it an MQTT broker?"
-            _fail([self._connack], ConnectError(text, hint=_SILENT))
+            _fail([self._connack], ConnectError(f"{where} ended the connection while {stage}", hint=_SILENT))
         elif tell and not self._connack.cancelled() and self._connack.exception() is None:
             self._listener.on_lost(loss)
 
