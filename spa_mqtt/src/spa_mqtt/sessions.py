@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from spa_mqtt.config import MqttConfig
     from spa_mqtt.packets import Incoming
 
-__all__ = ["Session", "claim_publisher", "claim_subscription", "release"]
+__all__ = ["Session", "claim_publisher", "claim_subscription", "release", "session_seconds"]
 
 _LEAST_REMEMBERED: Final = 256
+
+_NAMELESS_MEMBER: Final = 15.0
+"""Seconds for which a nameless member of a group is waited for: its share of the messages is kept for it until then."""
 
 
 class Session:
@@ -106,6 +109,13 @@ def claim_subscription(config: MqttConfig, spec: SubscriptionSpec) -> Session:
     asked = "\0".join([spec.group or "", *sorted(spec.topics)])
     digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
     return _claim(config, f"{config.client_id}-{digest}", is_kept=config.is_persistent and spec.group is not None)
+
+
+def session_seconds(config: MqttConfig, spec: SubscriptionSpec) -> float:
+    """Return for how long the broker is to keep a session: not for long if nobody can come back to it after a crash."""
+    if spec.group is not None and config.client_id is None and config.session_expiry is None:
+        return min(_NAMELESS_MEMBER, config.session_seconds)
+    return config.session_seconds
 
 
 def release(session: Session) -> None:

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from spa_core.errors import DisconnectedError, SpaError
-from spa_mqtt import properties
 from spa_mqtt.arrivals import Item
 from spa_mqtt.connecting import Filter
+from spa_mqtt.copies import Copies
 from spa_mqtt.failures import REFUSAL, subscribe_refused
 from spa_mqtt.inflight import Inflight, Receipt
 from spa_mqtt.link import Link
-from spa_mqtt.packets import MalformedPacketError
 from spa_mqtt.routes import Routes
-from spa_mqtt.sessions import claim_subscription, release
-from spa_mqtt.wire import from_wire, time_to_live
+from spa_mqtt.sessions import claim_subscription, release, session_seconds
+from spa_mqtt.wire import time_to_live
 
 if TYPE_CHECKING:
     import ssl
@@ -42,9 +41,6 @@ logger = logging.getLogger("spa_mqtt.source")
 
 _PATIENCE: Final = 2.0
 """Seconds that the broker is given to confirm an UNSUBSCRIBE before a session is handed over."""
-
-_NAMELESS_MEMBER: Final = 15.0
-"""Seconds for which a nameless member of a group is waited for: its share of the messages is kept for it until then."""
 
 _WINDOW_OF_3_1_1: Final = 20
 """Messages that Mosquitto sends ahead where the client cannot say how many it takes."""
@@ -104,6 +100,7 @@ class Source:
         self._spec = spec
         self._loop = asyncio.get_running_loop()
         self._routes = Routes(spec.topics)
+        self._copies = Copies(self._routes)
         self._session = claim_subscription(config, spec)
         self._session.remember(spec.prefetch)
         self._inflight = Inflight()
@@ -113,13 +110,12 @@ class Source:
         self._is_subscribed = False
         self._is_acknowledging = False
         self._is_paused = False
-        self._last_id: str | None = None
         self.link = Link(
             config,
             self,
             client_id=self._session.name,
             tls=tls,
-            session_expiry=_session_seconds(config, spec),
+            session_expiry=session_seconds(config, spec),
             receive_maximum=min(spec.prefetch, 65_535),
             on_change=self._on_change,
             is_kept=self._session.is_kept,
@@ -275,7 +271,7 @@ class Source:
     def on_message(self, incoming: Incoming) -> None:
         """Take a message in, unless it is a further copy of one, or one that was finished before."""
         attempt = self._session.attempt(incoming) if incoming.qos else 1
-        if not attempt or not self._counts(incoming):
+        if not attempt or not self._copies.counts(incoming):
             self._acknowledge_unread(incoming)
             return
         if incoming.qos and self._config.ack == "on_receive":
@@ -358,23 +354,3 @@ class Source:
                 item.qos = 0
                 self._inflight.received(item)
                 self.reader.arrived(item)
-
-    def _counts(self, incoming: Incoming) -> bool:
-        if self._routes.is_single:
-            return True
-        try:
-            identifiers = properties.identifiers(incoming.properties)
-        except MalformedPacketError:
-            return True
-        if identifiers or not self._routes.overlap(incoming.topic):
-            return self._routes.counts(incoming.topic, identifiers)
-        # Copies come one behind the other. Only a message's own id can tell a copy from an equal message.
-        last, self._last_id = self._last_id, from_wire(incoming).message_id
-        return self._last_id is None or self._last_id != last
-
-
-def _session_seconds(config: MqttConfig, spec: SubscriptionSpec) -> float:
-    """Return for how long the broker is to keep a session: not for long if nobody can come back to it after a crash."""
-    if spec.group is not None and config.client_id is None and config.session_expiry is None:
-        return min(_NAMELESS_MEMBER, config.session_seconds)
-    return config.session_seconds

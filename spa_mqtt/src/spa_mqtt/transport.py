@@ -16,33 +16,22 @@ from anyio.lowlevel import checkpoint
 from spa_core import SocketProvider
 from spa_core.config import replace_config
 from spa_core.errors import ConnectError, DisconnectedError, SocketClosedError
-from spa_core.transport import Capabilities, ConnectionEvent
+from spa_core.transport import Capabilities
 from spa_mqtt.config import MqttConfig
-from spa_mqtt.link import Link
-from spa_mqtt.publishing import Publisher
-from spa_mqtt.replies import Replies, ReplySubscription
-from spa_mqtt.sessions import claim_publisher, release
+from spa_mqtt.opened import OpenSocket, counted
+from spa_mqtt.replies import ReplySubscription
 from spa_mqtt.subscription import MqttSubscription
-from spa_mqtt.tls import tls_context
 from spa_mqtt.wire import LARGEST_PAYLOAD
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from spa_core.message import SpaMessage
     from spa_core.transport import ConnectionListener, Subscription, SubscriptionSpec
-    from spa_mqtt.client import Connection
-    from spa_mqtt.connecting import Connack
-    from spa_mqtt.packets import Incoming
-    from spa_mqtt.sessions import Session
 
 __all__ = ["MqttSocket", "MqttSocketProvider"]
-
-_ANSWER_SESSION = 60.0
-"""Seconds for which replies wait at the broker while the connection is away."""
 
 
 class MqttSocketProvider(SocketProvider[MqttConfig]):
@@ -119,8 +108,8 @@ class MqttSocket:
     def __init__(self, config: MqttConfig, on_connection: ConnectionListener) -> None:
         self._config = config
         self._on_connection = on_connection
-        self._opened: _Opened | None = None
-        self._counted: Mapping[str, int] = _counted([], lost=0)
+        self._opened: OpenSocket | None = None
+        self._counted: Mapping[str, int] = counted([], lost=0)
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -139,7 +128,7 @@ class MqttSocket:
         _check_asyncio()
         if self._opened is not None:
             raise ConnectError("the socket is open already", hint="Open another one of the same provider")
-        opened = _Opened(self._config, self._on_connection)
+        opened = OpenSocket(self._config, self._on_connection)
         await opened.open()
         self._opened = opened
         return self
@@ -213,114 +202,10 @@ class MqttSocket:
         finally:
             await opened.replies.remove(subscription)
 
-    def _open(self) -> _Opened:
+    def _open(self) -> OpenSocket:
         if self._opened is None:
             raise SocketClosedError("the socket is not open", hint="Use it inside 'async with'")
         return self._opened
-
-
-class _Opened:
-    """What a socket has while it is open; the duty of its own link."""
-
-    def __init__(self, config: MqttConfig, on_connection: ConnectionListener) -> None:
-        self._config = config
-        self._on_connection = on_connection
-        self._down: set[Link] = set()
-        self._lost = 0
-        self._left = _counted([], lost=0)
-        self._session: Session = claim_publisher(config)
-        self.subscriptions: set[MqttSubscription] = set()
-        self.tls: ssl.SSLContext | None = None
-
-    async def open(self) -> None:
-        try:
-            self.tls = tls_context(self._config)
-            self.link = Link(
-                self._config,
-                self,
-                client_id=self._session.name,
-                tls=self.tls,
-                session_expiry=max(_ANSWER_SESSION, self._config.will_delay),
-                receive_maximum=65_535,
-                on_change=lambda reason: self.changed(self.link, reason),
-                has_will=True,
-                clean_start=True,
-            )
-            self.publisher = Publisher(self._config, self.link)
-            self.replies = Replies(self._config, self.link)
-            await self.link.open()
-        except BaseException:
-            release(self._session)
-            raise
-        self._on_connection(ConnectionEvent(state="connected"))
-
-    async def close(self) -> None:
-        leaving = tuple(self.subscriptions)
-        self.subscriptions.clear()  # nobody is anybody's heir any more
-        await asyncio.gather(*(subscription.close(None) for subscription in leaving))
-        self._note_left(*leaving)
-        await self.publisher.close()
-        await self.link.close(forget=True)
-        release(self._session)
-        self._on_connection(ConnectionEvent(state="closed"))
-
-    async def leave(self, subscription: MqttSubscription) -> None:
-        if subscription in self.subscriptions:
-            self.subscriptions.remove(subscription)
-            await subscription.close(self._heir(subscription))
-            self._note_left(subscription)
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        now = _counted(self.subscriptions, lost=self._lost)
-        return {name: count + self._left[name] for name, count in now.items()}
-
-    def _note_left(self, *subscriptions: MqttSubscription) -> None:
-        left = _counted(subscriptions, lost=0)
-        self._left = {name: count + self._left[name] for name, count in left.items()}
-
-    def _heir(self, leaving: MqttSubscription) -> MqttSubscription | None:
-        """Return a member of the same group on this socket that can go on with what another one leaves."""
-        alike = (each for each in self.subscriptions if each.group == leaving.group and each.is_fetching)
-        return None if leaving.group is None else next(alike, None)
-
-    def changed(self, link: Link, reason: str | None) -> None:
-        """Tell of the first connection that is lost, and when the last one is back."""
-        was_down = bool(self._down)
-        if reason is None:
-            self._down.discard(link)
-        else:
-            self._lost += 1
-            self._down.add(link)
-        if was_down and not self._down:
-            self._on_connection(ConnectionEvent(state="connected"))
-        elif self._down and not was_down:
-            self._on_connection(ConnectionEvent(state="disconnected", reason=reason or ""))
-
-    async def restore(self, connection: Connection, connack: Connack) -> None:
-        await self.replies.restore(connection)
-        await self.link.peers.until_complete()
-        if not connection.is_over:
-            self.publisher.restore(connection, connack)
-
-    def lost(self) -> None:
-        self.replies.lost()
-        self.publisher.lost()
-
-    def on_message(self, incoming: Incoming) -> None:
-        self.replies.on_message(incoming)
-
-    def on_confirmed(self, mid: int, code: int) -> None:
-        self.publisher.on_confirmed(mid, code)
-
-
-def _counted(subscriptions: Iterable[MqttSubscription], *, lost: int) -> Mapping[str, int]:
-    each = list(subscriptions)
-    return {
-        "dropped": sum(subscription.dropped for subscription in each),
-        "expired": sum(subscription.expired for subscription in each),
-        "lost connections": lost,
-    }
 
 
 def _check_asyncio() -> None:
