@@ -20,9 +20,10 @@ from spa_kafka import KafkaConfig, KafkaSocket, KafkaSocketProvider
 from spa_kafka.client import ConsumerLink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from spa_core.transport import ConnectionEvent
+    from spa_kafka.assignment import Place
     from spa_kafka.subscription import KafkaDelivery, KafkaSubscription
 
 pytestmark = pytest.mark.anyio
@@ -208,6 +209,31 @@ async def test_a_full_buffer_stops_its_partition_only(kafka_address: str, topic_
 
     assert held < 50 + 20
     assert [payload for payload in payloads if payload != b"quick"] == [b"%03d" % number for number in range(300)]
+
+
+async def test_a_full_partition_is_not_kept_waiting_for_an_idle_one(
+    kafka_address: str, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one partition has much and another nothing, polls for the idle one never last: the other soon has room."""
+    patience: list[float] = []
+    poll = ConsumerLink.poll
+
+    async def noted(link: ConsumerLink, seconds: float, most: int, places: Collection[Place] = ()) -> object:
+        if places:
+            patience.append(seconds)
+        return await poll(link, seconds, most, places)
+
+    monkeypatch.setattr(ConsumerLink, "poll", noted)
+    full, idle = f"{topic_name}-full", f"{topic_name}-idle"
+    async with (
+        opened(kafka_address, partitions=1, buffer_high=50, buffer_low=10, poll_max=20) as socket,
+        subscribed(socket, full, idle) as subscription,
+    ):
+        await publish(socket, full, *(b"%03d" % number for number in range(300)))
+        await until(lambda: patience)
+        assert len(await take(subscription, 300)) == 300
+
+    assert max(patience) <= 0.01
 
 
 async def test_a_stuck_message_is_warned_about(

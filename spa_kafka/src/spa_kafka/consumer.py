@@ -33,6 +33,9 @@ logger = logging.getLogger("spa_kafka")
 _POLL: Final = 0.2
 """Seconds after which a poll that finds nothing looks around."""
 
+_GLANCE: Final = 0.005
+"""The same while a partition is full: the poll is not for that one, which is handled in as little time."""
+
 
 class Consumer(ABC):
     """
@@ -218,7 +221,7 @@ class Consumer(ABC):
 
     async def _fetch(self, link: ConsumerLink, most: int, places: Collection[Place] = ()) -> bool:
         """Hold what was fetched; ``False`` if nothing was."""
-        batches = await link.poll(_POLL, most, places)
+        batches = await link.poll(_GLANCE if self._full else _POLL, most, places)
         if not batches:
             return False
         # Before anybody else runs: what is held, and where the driver goes on, must be of the same assignment.
