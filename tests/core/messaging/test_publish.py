@@ -224,6 +224,17 @@ async def test_what_no_codec_writes(broker: Broker) -> None:
     assert "publish" not in broker.calls
 
 
+@pytest.mark.parametrize("fields", [{"value": "hunter2\ud800"}, {"value": "fits", "key": "hunter2\ud800"}])
+async def test_text_that_is_no_unicode(broker: Broker, fields: dict[str, Any]) -> None:
+    """A payload or a key with a lone surrogate is an ``EncodeError`` that does not repeat the text."""
+    async with broker.provider().create_socket() as socket:
+        with pytest.raises(EncodeError, match="cannot be written") as caught:
+            await socket.publish("letters", **fields)
+
+    assert "hunter2" not in str(caught.value)
+    assert "publish" not in broker.calls
+
+
 async def test_the_transports_no_reaches_the_publisher(broker: Broker) -> None:
     """What the transport refuses with comes out as it is."""
     error = PublishRefusedError("no", topic="a", reason="not allowed")

@@ -78,7 +78,10 @@ class MessageBuilder:
                 headers.update(fields.pop("headers"))
             content_type = fields.pop("content_type", None)
             key = self._encoded_key(fields.pop("key", None), content_type, topic, headers)
-        if type(payload) is not bytes and (type(payload) is not str or content_type is not None):
+        # Bytes and ASCII need no codec; other text may hold what cannot be encoded, which the codecs tell.
+        if type(payload) is not bytes and (
+            type(payload) is not str or content_type is not None or not payload.isascii()
+        ):
             payload, content_type = self._codecs.encode(payload, content_type, topic=topic, headers=headers)
         if not fields:
             # Apart from the others, because what is named in a call costs half of what is unpacked from a dict.
@@ -100,6 +103,6 @@ class MessageBuilder:
     def _encoded_key(self, key: object, content_type: str | None, topic: str, headers: dict[str, str]) -> bytes | None:
         if key is None or type(key) is bytes:
             return key
-        if type(key) is str:
+        if type(key) is str and key.isascii():
             return key.encode()
         return self._codecs.encode_key(key, content_type, topic=topic, headers=headers)
