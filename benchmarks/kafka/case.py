@@ -24,8 +24,10 @@ class Case(msgspec.Struct, frozen=True):
         size: Bytes of the payload.
         partitions: How many the topic has.
         at_once: How many tasks publish or ask, each one message after the other.
+        filled: In how many of them there are messages, where messages are waiting before they are read.
     """
 
     size: int
     partitions: int
     at_once: int = 1
+    filled: int | None = None

@@ -17,7 +17,7 @@ def benchmark(case: Case) -> Benchmark:
     ours, raw = "kafka.spa:consume", "kafka.aiokafka_peer:consume"
     fast, plain = "kafka.faststream_peer:consume", "kafka.confluent_peer:consume"
     return Benchmark(
-        name=f"kafka-consume/{case.size}/{case.partitions}",
+        name=f"kafka-consume/{case.size}/{case.partitions}" + (f"/{case.filled}-filled" if case.filled else ""),
         goal="8 times FastStream's default, a quarter of aiokafka",
         messages=STORED,
         peers=True,
@@ -34,4 +34,7 @@ def benchmark(case: Case) -> Benchmark:
     )
 
 
-BENCHMARKS = tuple(benchmark(Case(size, partitions)) for size in (100, 1024) for partitions in (1, 4))
+BENCHMARKS = (
+    *(benchmark(Case(size, partitions)) for size in (100, 1024) for partitions in (1, 4)),
+    benchmark(Case(100, 4, filled=1)),
+)

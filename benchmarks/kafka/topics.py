@@ -42,7 +42,7 @@ def empty_topic(partitions: int) -> Iterator[str]:
 
 @functools.cache
 def filled_topic(case: Case, messages: int) -> str:
-    """Return the name of a topic that holds messages, as many in each partition; it stays for the whole run."""
+    """Return the name of a topic that holds messages, as many in each filled partition; it stays for the whole run."""
     name = new_name("filled")
     asyncio.run(_make(name, case.partitions))
     asyncio.run(_fill(name, case, messages))
@@ -74,8 +74,9 @@ async def _fill(name: str, case: Case, messages: int) -> None:
     await producer.start()
     body, keys = json_of_size(case.size), itertools.cycle(KEYS)
     try:
-        for partition in range(case.partitions):
-            left = messages // case.partitions + (partition < messages % case.partitions)
+        filled = case.filled or case.partitions
+        for partition in range(filled):
+            left = messages // filled + (partition < messages % filled)
             while left:
                 batch = producer.create_batch()
                 while left and batch.append(timestamp=None, key=next(keys), value=body, headers=WIRE_HEADERS):
