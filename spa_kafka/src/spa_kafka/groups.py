@@ -146,15 +146,17 @@ class GroupConsumer(Consumer):
         if link is None:
             return
         mine: list[Place] = [(topic, number) for topic, number in places]
+        # No heartbeats go out meanwhile. To give up sooner would mean to join again, as somebody else, for whom the
+        # group waits until this member has expired.
+        seconds = self._config.session_timeout / 2
         try:
-            async with asyncio.timeout(self._config.broker_timeout):
-                stored = await link.committed(self._all_places({topic for topic, _ in mine}, mine))
-                starts = await self._starts(link, mine, stored)
+            async with asyncio.timeout(seconds):
+                stored, starts = await self._positions(link, mine)
         except TransportError as error:
             self._error = error
             return
         except TimeoutError:
-            self._error = DisconnectedError(f"positions were not told within {self._config.broker_timeout:g} s")
+            self._error = DisconnectedError(f"the positions of the group were not told within {seconds:g} s")
             return
         assignment: Assignment[Record] = Assignment()
         self._generation += 1
@@ -170,6 +172,18 @@ class GroupConsumer(Consumer):
             # Should the broker know nothing of them later, they were deleted and made again meanwhile.
             self._first -= {topic for topic, _ in begun}
         self._is_live()
+
+    async def _positions(
+        self, link: ConsumerLink, places: Collection[Place]
+    ) -> tuple[Mapping[Place, tuple[int, str]], Mapping[Place, int]]:
+        """Return what the group has committed, and where to begin; tried again while brokers are away."""
+        while True:
+            try:
+                stored = await link.committed(self._all_places({topic for topic, _ in places}, places))
+                return stored, await self._starts(link, places, stored)
+            except DisconnectedError as error:
+                logger.info("the positions of the group are asked for again: %s", error)
+                await asyncio.sleep(self._config.reconnect_min)
 
     def _all_places(self, topics: Collection[str], mine: Collection[Place]) -> dict[Place, None]:
         known = self._cluster.topics
