@@ -132,7 +132,7 @@ class Script:
             "$same/x",
         ):
             await socket.publish(topic, "w")
-        self.note("echo", socket.decode(await socket.request("same/echo", "é"), dict))
+        self.note("echo", socket.decode(await socket.request("same/echo", "é"), dict[str, str]))
         for topic in self._asked:
             try:
                 await socket.request(topic, "x")
