@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import socket
 from contextlib import contextmanager
@@ -298,21 +299,21 @@ async def test_messages_of_all_sizes_pass_with_and_without_it(
 @pytest.mark.parametrize("fast_path", ["auto", "off"])
 async def test_nothing_comes_between_the_parts_of_a_packet(fast_path: str) -> None:
     """A PINGREQ that is due while a large message is half sent goes behind it."""
+    loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with ours, theirs, anyio.fail_after(30):
         ours.settimeout(0)
+        theirs.settimeout(0)
         connection = Connection(made(fast_path=fast_path), Recorder())
         connection._driver.open(BufferedSocket(ours))
-        connection._writable()
-        greeting = theirs.recv(1000)
-        connection._readable()
+        greeting = await loop.sock_recv(theirs, 1000)
+        connection._may_answer = True
         large = publish("a", bytes(10 * BIG), 1, 1)
         connection.publish(large)
         connection._driver._paho._send_pingreq()
         received = bytearray()
         while len(received) < len(large) + 2:
-            connection._writable()
-            received += theirs.recv(1_000_000)
+            received += await loop.sock_recv(theirs, 1_000_000)
         connection.abort()
 
     assert greeting[:1] == b"\x10"
