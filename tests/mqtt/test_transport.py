@@ -565,7 +565,7 @@ async def test_a_delayed_retry_that_stops_everything_is_warned_of(
             await delivery.settle(ACK)
 
     [record] = caplog.records
-    assert (record.levelname, record.name) == ("WARNING", "spa_mqtt.source")
+    assert (record.levelname, record.name) == ("WARNING", "spa_mqtt.window")
     assert repr(topic) in record.getMessage()
     assert "3600 s" in record.getMessage()
 

@@ -12,6 +12,7 @@ import msgspec
 from spa_core.errors import AuthenticationError, ConnectError, PublishRefusedError, SubscribeError
 
 __all__ = [
+    "SILENCE",
     "UNEXPLAINED",
     "Loss",
     "encryption_failed",
@@ -87,6 +88,12 @@ class Loss(msgspec.Struct, frozen=True):
 
 UNEXPLAINED: Final = Loss("the connection was lost")
 """The other side, or the network, has closed it."""
+
+SILENCE: Final = (
+    "Is it an MQTT broker? Check whether it speaks TLS or not, asks for a certificate, or has all the connections that "
+    "it allows"
+)
+"""What makes brokers hang up without a word."""
 
 
 def reason(code: int) -> str:

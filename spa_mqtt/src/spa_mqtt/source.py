@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
 from spa_core.errors import DisconnectedError, SpaError
 from spa_mqtt.arrivals import Item
-from spa_mqtt.connecting import Filter
+from spa_mqtt.asking import asked_for, subscribe
 from spa_mqtt.copies import Copies
-from spa_mqtt.failures import REFUSAL, subscribe_refused
 from spa_mqtt.inflight import Inflight, Receipt
 from spa_mqtt.link import Link
 from spa_mqtt.routes import Routes
 from spa_mqtt.sessions import claim_subscription, release, session_seconds
+from spa_mqtt.window import Window
 from spa_mqtt.wire import time_to_live
 
 if TYPE_CHECKING:
@@ -37,13 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader", "Source"]
 
-logger = logging.getLogger("spa_mqtt.source")
-
 _PATIENCE: Final = 2.0
 """Seconds that the broker is given to confirm an UNSUBSCRIBE before a session is handed over."""
-
-_WINDOW_OF_3_1_1: Final = 20
-"""Messages that Mosquitto sends ahead where the client cannot say how many it takes."""
 
 _numbers: Final = itertools.count(1)
 
@@ -93,7 +87,7 @@ class Source:
         self.reader = reader
         self.is_draining = False
         self._is_unassigned = False
-        self._has_warned = False
+        self._window = Window(spec)
         self._number = 0
         self._tell = on_change
         self._config = config
@@ -148,7 +142,7 @@ class Source:
         self._is_unassigned = True
         try:
             with anyio.move_on_after(_PATIENCE):
-                await self.link.up().unsubscribe(self._filters)
+                await self.link.up().unsubscribe(asked_for(self._spec, self._routes.filters))
         except DisconnectedError:
             return  # it is done with the next connection
 
@@ -189,7 +183,7 @@ class Source:
         try:
             with anyio.fail_after(_PATIENCE):
                 if not self.is_draining:
-                    await connection.unsubscribe(self._filters)
+                    await connection.unsubscribe(asked_for(self._spec, self._routes.filters))
                     if not heir.is_fetching:  # it leaves, too; so this session keeps what is published for the group
                         await self._subscribe(connection, connack)
         except (SpaError, TimeoutError):
@@ -221,8 +215,7 @@ class Source:
         self._inflight.done(receipt)
         if receipt.qos and isinstance(receipt, Item):
             self._session.finished(receipt.incoming)
-        if len(self._inflight) >= self._window and not self._has_warned:
-            self._warn_of_a_full_window()
+        self._window.look_at(self._inflight, is_v5=self.link.is_v5, now=self._loop.time())
         self._acknowledge_soon()
 
     def handed_out(self, item: Item) -> None:
@@ -254,7 +247,7 @@ class Source:
         remembers = connack.session_present and self._is_subscribed and not self.link.is_v5
         # Mosquitto 2.0 forgets shared subscriptions under 3.1.1.
         if self._is_unassigned:
-            await connection.unsubscribe(self._filters)
+            await connection.unsubscribe(asked_for(self._spec, self._routes.filters))
         elif not self.is_draining and (self._spec.group is not None or not remembers):
             await self._subscribe(connection, connack)
         self.link.peers.present(self)
@@ -292,43 +285,9 @@ class Source:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    @property
-    def _filters(self) -> list[str]:
-        prefix = "" if self._spec.group is None else f"$share/{self._spec.group}/"
-        return [prefix + each for each in self._routes.filters]
-
     async def _subscribe(self, connection: Connection, connack: Connack) -> None:
-        greeting = 2 if self._spec.group is not None else int(connack.session_present)
-        has_identifiers = connack.identifiers and not self._routes.is_single
-        asked = [
-            Filter(
-                text=text,
-                qos=min(self._config.qos, connack.maximum_qos),
-                retain_handling=greeting,
-                identifier=place if has_identifiers else None,
-            )
-            for place, text in enumerate(self._filters, start=1)
-        ]
-        for each, code in zip(asked, await connection.subscribe(asked), strict=True):
-            if code >= REFUSAL:
-                raise subscribe_refused(self._spec.topics, each.text, code)
+        await subscribe(connection, connack, self._spec, self._routes.filters, qos=self._config.qos)
         self._is_subscribed = True
-
-    @property
-    def _window(self) -> int:
-        return self._spec.prefetch if self.link.is_v5 else min(self._spec.prefetch, _WINDOW_OF_3_1_1)
-
-    def _warn_of_a_full_window(self) -> None:
-        oldest = self._inflight.oldest
-        if isinstance(oldest, Item) and oldest.due is not None:
-            self._has_warned = True
-            logger.warning(
-                "nothing more comes of %s for %.0f s: a message on %r waits for its delayed retry, and MQTT "
-                "acknowledges in order; use shorter delays or a larger prefetch",
-                ", ".join(self._spec.topics),
-                oldest.due - self._loop.time(),
-                oldest.incoming.topic,
-            )
 
     def _acknowledge_unread(self, incoming: Incoming) -> None:
         receipt = Receipt(incoming.mid, incoming.qos)

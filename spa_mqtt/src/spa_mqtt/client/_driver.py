@@ -16,6 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from spa_mqtt import packets
 from spa_mqtt.address import WEBSOCKET_SCHEMES
+from spa_mqtt.connecting import Connack
 from spa_mqtt.packets import MalformedPacketError
 
 if TYPE_CHECKING:
@@ -24,10 +25,18 @@ if TYPE_CHECKING:
     from spa_mqtt.connecting import Filter, Settings
     from spa_mqtt.packets import Incoming
 
-__all__ = ["Driver", "Events", "refusal"]
+__all__ = ["Driver", "Events", "connack", "refusal"]
 
 _OURS: Final = 0xC0
 """The kind that our own packets are queued under: PINGREQ's, for which paho does nothing special when it is sent."""
+
+_TOLD: Final = {
+    "receive_maximum": "ReceiveMaximum",
+    "maximum_packet_size": "MaximumPacketSize",
+    "maximum_qos": "MaximumQoS",
+    "identifiers": "SubscriptionIdentifierAvailable",
+}
+"""What a CONNACK may tell, in our words and in paho's."""
 
 
 class Events(Protocol):
@@ -194,6 +203,15 @@ class _Packed:
 def refusal(code: int) -> Exception:
     """Return the error with which aiomqtt tells of a refused connection, as the cause of our own."""
     return aiomqtt.MqttCodeError(code, f"CONNACK with reason code {code}")
+
+
+def connack(properties: object, *, session_present: bool, is_v5: bool) -> Connack:
+    """Return what a CONNACK says, out of paho's properties."""
+    told: dict[str, Any] = {
+        ours: getattr(properties, theirs) for ours, theirs in _TOLD.items() if hasattr(properties, theirs)
+    }
+    told["identifiers"] = is_v5 and bool(told.get("identifiers", 1))
+    return Connack(session_present=session_present, **told)
 
 
 def _handed_on(step: Callable[[], None]) -> MQTTErrorCode:
