@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+import types
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from spa_kafka.producer import Producer
 from spa_kafka.wire import to_record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 
     from brokers.kafka import KafkaBroker
 
@@ -155,6 +157,50 @@ async def test_room_is_given_to_those_who_wait(kafka_address: str, topic_name: s
 
     assert sorted(payloads) == list(range(200))
     assert payloads[100:] == list(range(100, 200))
+
+
+async def test_each_place_wakes_one_of_those_who_wait(kafka_address: str, topic_name: str) -> None:
+    """However many publishes wait for room, each is woken a few times, and they are sent in the order of asking."""
+    turns = 0
+
+    @types.coroutine
+    def counted(publishing: Coroutine[Any, None, Any]) -> Generator[Any, None, None]:
+        nonlocal turns
+        with suppress(StopIteration):
+            while True:
+                turns += 1
+                yield publishing.send(None)
+
+    async def publish(number: int) -> None:
+        await counted(socket.publish(SpaMessage(topic=topic_name, payload=b"%d" % number)))
+
+    async with opened(kafka_address, outbox_max=1, partitions=1) as socket:
+        await socket.publish(SpaMessage(topic=topic_name, payload=b"0"))
+        async with anyio.create_task_group() as tasks:
+            for number in range(1, 300):
+                tasks.start_soon(publish, number)
+        async with reading(socket, topic_name) as subscription:
+            payloads = [int(message.payload) for message in await take(subscription, 300)]
+
+    assert turns <= 300 * 4
+    assert payloads == list(range(300))
+
+
+async def test_a_publish_that_gives_up_waiting_hands_its_turn_on() -> None:
+    """Who is cancelled while its turn comes keeps nobody behind it from publishing."""
+    cluster: Any = SimpleNamespace(topics={"pumps": 1}, watchers=set())
+    producer = Producer(KafkaConfig(outbox_max=1), {}, cluster)
+    producer._waiting = 1
+    first, second = (asyncio.create_task(producer._wait_for_room("pumps")) for _ in range(2))
+    await _some_turns()
+    producer._waiting = 0
+    producer._admit()
+    first.cancel()
+    with anyio.fail_after(10):
+        await second
+
+    assert first.cancelled()
+    assert not producer._outside
 
 
 async def test_what_is_not_confirmed_in_time_is_told_of(kafka_broker: KafkaBroker, topic_name: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from spa_core.errors import (
@@ -61,7 +62,8 @@ class Producer:
         self._used: set[str] = set()
         self._sticky: dict[str, int] = {}
         self._waiting = 0
-        self._room = asyncio.Event()
+        # Who waits for room, in order; until they took it those who were let in stay here, lest others overtake them.
+        self._outside: dict[asyncio.Future[None], None] = {}
         self._closed = False
 
     async def publish(self, topic: str, record: Sendable) -> None:
@@ -76,7 +78,7 @@ class Producer:
             PublishError: It was not accepted in time; the error says whether it can have been written.
         """
         partitions = self._cluster.topics.get(topic) or await self.partitions(topic)
-        if self._waiting >= self._config.outbox_max:
+        if self._outside or self._waiting >= self._config.outbox_max:
             await self._wait_for_room(topic)
         await self._enqueue(topic, partitions, record).done
 
@@ -92,7 +94,7 @@ class Producer:
         try:
             for topic, record in records:
                 partitions = self._cluster.topics.get(topic) or await self.partitions(topic)
-                if self._waiting >= self._config.outbox_max:
+                if self._outside or self._waiting >= self._config.outbox_max:
                     await self._wait_for_room(topic)
                 under_way.append(self._enqueue(topic, partitions, record))
             for entry in under_way:
@@ -127,7 +129,7 @@ class Producer:
         """Give what is under way a moment, refuse what waits, and disconnect."""
         self._closed = True
         self._cluster.watchers.discard(self._forget_what_is_gone)
-        self._room.set()
+        self._admit()
         pumps = {lane.pump for lane in self._lanes.values()}
         for lane in self._lanes.values():
             self._drop_waiting(lane)
@@ -144,6 +146,7 @@ class Producer:
             entry.fail(SocketClosedError(f"the socket was closed before the message on {lane.topic} was sent"))
         self._waiting -= len(lane.queue)
         lane.queue.clear()
+        self._admit()
 
     def _enqueue(self, topic: str, partitions: int, record: Sendable) -> Entry:
         if self._closed:
@@ -171,15 +174,27 @@ class Producer:
         return self._sticky.setdefault(topic, 0) % partitions
 
     async def _wait_for_room(self, topic: str) -> None:
-        limit = self._config.outbox_max
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._outside[turn] = None
         try:
             async with asyncio.timeout(self._config.publish_timeout):
-                while self._waiting >= limit and not self._closed:
-                    self._room.clear()
-                    await self._room.wait()
-        except TimeoutError as error:
+                await turn
+        except BaseException as error:
+            del self._outside[turn]
+            self._admit()  # it may have been let in already
+            if not isinstance(error, TimeoutError):
+                raise
+            limit = self._config.outbox_max
             text = f"{limit} messages wait to be sent, and the message on {topic} found no room"
             raise QueueFullError(text, topic=topic, queue="publishing", limit=limit) from error
+        del self._outside[turn]
+
+    def _admit(self) -> None:
+        """Wake one of those who wait for each place; waking all of them each time costs the square of their number."""
+        room = len(self._outside) if self._closed else max(0, self._config.outbox_max - self._waiting)
+        for turn in islice(self._outside, room):
+            if not turn.done():
+                turn.set_result(None)
 
     async def _pump(self, lane: Lane) -> None:
         taken: Sequence[Entry] = ()
@@ -209,14 +224,13 @@ class Producer:
             text = f"the message on {lane.topic} was not sent: {error}"
             self._fail(lane.queue, partial(PublishError, text, topic=lane.topic))
             self._drop_waiting(lane)
-            self._room.set()
             return None
 
     def _gather(self, lane: Lane, link: ProducerLink) -> tuple[Batch, list[Entry]]:
         before = len(lane.queue)
         batch, taken = lane.gather(link, asyncio.get_running_loop().time())
         self._waiting -= before - len(lane.queue)
-        self._room.set()
+        self._admit()
         self._sticky[lane.topic] = lane.partition + 1
         return batch, taken
 
