@@ -12,6 +12,7 @@ from aiokafka.protocol.admin import SaslAuthenticateRequest
 from spa_core.errors import AuthenticationError, ConnectError, DisconnectedError, TransportError
 from spa_kafka.client import BatchTooLargeError, DeniedError, PartitionsLostError, ProducerLostError
 from spa_kafka.client._errors import connect_error, translated
+from spa_kafka.client._logs import Seldom
 from spa_kafka.retries import waiting_place
 
 
@@ -54,6 +55,29 @@ def test_what_fails_at_the_start_is_a_connect_error() -> None:
     assert (type(connect_error(lost)), "nobody there" in str(connect_error(lost))) == (ConnectError, True)
 
 
+@pytest.mark.parametrize(
+    ("cause", "told", "hint"),
+    [
+        (driver_errors.SaslAuthenticationFailed("no such user"), "SaslAuthenticationFailed: no such user", "password"),
+        (driver_errors.IllegalSaslStateError(object()), "takes no login", "Leave out the user name"),
+        (driver_errors.KafkaConnectionError("Connection at b1:9092 closed"), "b1:9092 closed", "kafka+ssl"),
+        (ConnectionResetError(), "b1:9092: ConnectionResetError", "kafka+ssl"),
+        (ssl.SSLError("handshake"), "handshake", "kafka+ssl"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_keeps_a_socket_from_opening_is_told_with_the_way_out(cause: Exception, told: str, hint: str) -> None:
+    """The sentence names the broker and the reason, without objects of the driver, and says what to look at."""
+    lost = driver_errors.KafkaConnectionError("b1:9092")
+    lost.__cause__ = cause
+    error = connect_error(lost)
+
+    assert "connecting to b1:9092: " in error.message
+    assert told in error.message
+    assert hint in str(error.hint)
+    assert "<" not in error.message
+
+
 def test_passwords_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The driver's debug line about what it sends to authenticate is dropped; its other lines are not."""
     log = logging.getLogger("aiokafka.conn")
@@ -67,6 +91,7 @@ def test_passwords_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "MetadataRequest" in caplog.text
 
 
+@pytest.mark.usefixtures("quiet_until_now")
 @pytest.mark.parametrize(("level", "shown"), [(logging.INFO, ["INFO"]), (logging.WARNING, [])])
 def test_everyday_rebalances_alarm_nobody(caplog: pytest.LogCaptureFixture, level: int, shown: list[str]) -> None:
     """That a group rebalances is a matter of information; what else the driver warns of stays a warning."""
@@ -78,6 +103,42 @@ def test_everyday_rebalances_alarm_nobody(caplog: pytest.LogCaptureFixture, leve
 
     assert before == shown
     assert caplog.records[-1].levelname == "WARNING"
+
+
+@pytest.mark.usefixtures("quiet_until_now")
+@pytest.mark.parametrize(
+    "name", ["aiokafka", "aiokafka.cluster", "aiokafka.consumer.fetcher", "aiokafka.producer.sender"]
+)
+def test_the_driver_complains_once_a_minute(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An outage of an hour is sixty lines of each kind, not a million; whoever debugs still sees all of them."""
+    log = logging.getLogger(name)
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with caplog.at_level(logging.DEBUG):
+        for second in range(120):
+            now = 1000.0 + second
+            log.error("Unable connect to node with id %s: %s", second, "refused")
+        log.warning("Something else")
+        log.info("Connected")
+    loud = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+    assert loud == [
+        "Unable connect to node with id 0: refused",
+        "Unable connect to node with id 60: refused",
+        "Something else",
+    ]
+    assert len(caplog.records) == 122
+
+
+@pytest.fixture
+def quiet_until_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver as if it had complained of nothing yet, whatever earlier tests did to it."""
+    for log in [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("aiokafka")]:
+        for each in log.filters:
+            if isinstance(each, Seldom):
+                monkeypatch.setattr(each, "_passed", {})
 
 
 def test_a_place_to_wait_is_named_by_the_group() -> None:

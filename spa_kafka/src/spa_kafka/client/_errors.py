@@ -24,7 +24,6 @@ __all__ = [
 _REFUSALS: Final = (
     driver_errors.AuthenticationFailedError,
     driver_errors.AuthenticationMethodNotSupported,
-    driver_errors.IllegalSaslStateError,
     driver_errors.SaslAuthenticationFailed,
     driver_errors.UnsupportedSaslMechanismError,
 )
@@ -90,8 +89,11 @@ class ProducerLostError(TransportError):
     """The broker no longer knows this producer; nothing of the batch was written, and a new producer is needed."""
 
 
+_NO_LOGIN: Final = (driver_errors.IllegalSaslStateError,)
+
 _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], type[TransportError], str], ...]] = (
     (_REFUSALS, AuthenticationError, "the broker refused the credentials"),
+    (_NO_LOGIN, AuthenticationError, "the broker takes no login on this port"),
     (_DENIALS, DeniedError, "the broker said no"),
     (_TOO_LARGE, BatchTooLargeError, "the broker takes no batch of this size"),
     (_PRODUCER_LOST, ProducerLostError, "the broker knows this producer no more"),
@@ -99,12 +101,26 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], type[TransportErro
 )
 
 
+_HINTS: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
+    (_REFUSALS, "Check the user name, the password and sasl_mechanism="),
+    (_NO_LOGIN, "Leave out the user name, or name a port that wants one"),
+    (
+        (driver_errors.KafkaConnectionError, ConnectionResetError, EOFError),
+        "A broker that hangs up may want TLS (kafka+ssl), a certificate or a login, or none: see what the port is for",
+    ),
+)
+"""What to do about an error while connecting for the first time."""
+
+
 def connect_error(error: BaseException) -> ConnectError:
     """Return what *error* means that the driver raised while connecting for the first time."""
     cause = error.__cause__ or error
-    where = f"connecting to {error}" if isinstance(error, driver_errors.KafkaConnectionError) else "connecting"
+    where = f"connecting to {_text(error)}" if isinstance(error, driver_errors.KafkaConnectionError) else "connecting"
     found = translated(cause, where)
-    return found if isinstance(found, ConnectError) else ConnectError(f"no connection while {where}: {reason(cause)}")
+    if not isinstance(found, ConnectError):
+        found = ConnectError(f"no connection while {where}: {reason(cause)}")
+    found.hint = found.hint or next((hint for kinds, hint in _HINTS if isinstance(cause, kinds)), None)
+    return found
 
 
 def translated(error: BaseException, doing: str) -> TransportError:
@@ -121,7 +137,15 @@ def translated(error: BaseException, doing: str) -> TransportError:
 
 def reason(error: BaseException) -> str:
     """Return what happened in words."""
-    name, text = type(error).__name__, str(error)
+    name, text = type(error).__name__, _text(error)
     if isinstance(error, TimeoutError) and not text:
         return "it took too long"
-    return text if name in text else f"{name}: {text}"
+    return text if name in text else f"{name}: {text}" if text else name
+
+
+def _text(error: BaseException) -> str:
+    """Return what the driver says, without its objects, and without the name that it puts before its own words."""
+    if not isinstance(error, driver_errors.KafkaError) or not error.args:
+        return str(error)
+    words = ", ".join(each for each in error.args if isinstance(each, str))
+    return words or getattr(error, "description", "").rstrip(".")

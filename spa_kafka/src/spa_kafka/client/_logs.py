@@ -1,11 +1,17 @@
-"""What the driver's log must not show, and what it takes for alarming although it is not."""
+"""
+What the driver's log must not show, what it takes for alarming although it is not, and how often it may say one thing.
+
+A lost cluster is told once, by ourselves. The driver tells of it with each attempt of each of its clients, hundreds of
+times a second: of those complaints one a minute is left of each kind, and the others are for whoever debugs.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
 from typing import Final
 
-__all__ = ["mind_logs"]
+__all__ = ["Seldom", "mind_logs"]
 
 _CALM: Final = {
     "aiokafka.consumer.group_coordinator": ("Heartbeat failed for group %s because it is rebalancing",),
@@ -13,12 +19,52 @@ _CALM: Final = {
 }
 """Beginnings of warnings about what happens every day: a member joins, a topic was just made."""
 
+_TALKATIVE: Final = (
+    "aiokafka",
+    "aiokafka.cluster",
+    "aiokafka.conn",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
+    "aiokafka.coordinator.assignors.roundrobin",
+    "aiokafka.producer.sender",
+)
+"""The driver's loggers that complain."""
+
+_PAUSE: Final = 60.0
+"""Seconds between two complaints of one kind."""
+
 
 def mind_logs() -> None:
-    """Keep what is sent to authenticate out of the driver's log, and everyday life out of its warnings."""
+    """Keep what is sent to authenticate out of the driver's log, everyday life out of its warnings, and floods away."""
     logging.getLogger("aiokafka.conn").addFilter(_without_passwords)
     for name in _CALM:
         logging.getLogger(name).addFilter(_calmed)
+    for name in _TALKATIVE:
+        logging.getLogger(name).addFilter(Seldom(_PAUSE))
+
+
+class Seldom(logging.Filter):
+    """
+    Lets a complaint of each kind pass now and then; those in between become debug messages.
+
+    Args:
+        pause: Seconds between two of one kind.
+    """
+
+    def __init__(self, pause: float) -> None:
+        super().__init__()
+        self._pause = pause
+        self._passed: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged, as what it is by now."""
+        if record.levelno < logging.WARNING:
+            return True
+        kind, now = str(record.msg), time.monotonic()  # without its arguments, which are numbers and names
+        if now >= self._passed.get(kind, -self._pause) + self._pause:
+            self._passed[kind] = now
+            return True
+        return _lowered(record, logging.DEBUG)
 
 
 def _without_passwords(record: logging.LogRecord) -> bool:
@@ -28,6 +74,10 @@ def _without_passwords(record: logging.LogRecord) -> bool:
 
 def _calmed(record: logging.LogRecord) -> bool:
     if record.levelno == logging.WARNING and " ".join(str(record.msg).split()).startswith(_CALM.get(record.name, ())):
-        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
-        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+        return _lowered(record, logging.INFO)
     return True
+
+
+def _lowered(record: logging.LogRecord, level: int) -> bool:
+    record.levelno, record.levelname = level, logging.getLevelName(level)
+    return logging.getLogger(record.name).isEnabledFor(level)
