@@ -14,13 +14,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from anyio.lowlevel import checkpoint
 
 from spa_core import SpaMessage
-from spa_core.errors import ConnectError, SubscribeError
+from spa_core.errors import ConnectError, DisconnectedError, SubscribeError
 from spa_core.transport import ACK, Retry, SubscriptionSpec
 from spa_kafka import KafkaConfig, KafkaSocket, KafkaSocketProvider
 from spa_kafka.client import ConsumerLink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 
     from spa_core.transport import ConnectionEvent
     from spa_kafka.assignment import Place
@@ -333,3 +333,34 @@ async def test_one_group_name_on_other_topics_is_another_group(kafka_address: st
 
     assert ids[0] == ids[1] != ids[2]
     assert all(each.startswith("g-") for each in ids)
+
+
+async def test_commits_that_fail_are_told_of_once(
+    kafka_address: str, topic_name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long nothing can be committed, one warning says so, and another one the next time."""
+    commit, away, failed, done = ConsumerLink.commit, True, [0], [0]
+
+    async def refusing(self: ConsumerLink, offsets: Mapping[Place, tuple[int, str]], seconds: float) -> None:
+        if away:
+            failed[0] += 1
+            raise DisconnectedError("nobody there")
+        await commit(self, offsets, seconds)
+        done[0] += 1
+
+    monkeypatch.setattr(ConsumerLink, "commit", refusing)
+    told: list[int] = []
+    async with opened(kafka_address) as socket:
+        away = False
+        async with subscribed(socket, topic_name, group="g") as subscription:
+            for _ in range(2):
+                away = True
+                failed[0] = done[0] = 0
+                await publish(socket, topic_name, b"1")
+                await take(subscription, 1)
+                await until(lambda: failed[0] > 3)
+                told.append(caplog.text.count("nothing was committed: nobody there"))
+                away = False
+                await until(lambda: done[0] > 0)
+
+    assert told == [1, 2]

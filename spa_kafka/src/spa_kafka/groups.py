@@ -55,6 +55,7 @@ class GroupConsumer(Consumer):
         self._first: frozenset[str] | None = None
         self._generation = 0
         self._committing = asyncio.Lock()
+        self._behind = False
         self._commits: asyncio.Task[None] | None = None
         self._drained: asyncio.Event | None = None
         self._stuck = StuckWatch(self._config.stuck_after)
@@ -248,6 +249,9 @@ class GroupConsumer(Consumer):
             self._give_up()
             return False
         except TransportError as error:
-            logger.warning("nothing was committed: %s", error)
+            # Once: while the cluster is away each commit fails, and all of it is made up for by the next that does not.
+            logger.log(logging.DEBUG if self._behind else logging.WARNING, "nothing was committed: %s", error)
+            self._behind = True
             return False
+        self._behind = False
         return True
