@@ -55,3 +55,14 @@ class Bus(NamedTuple):
             return {name for name in await admin.list_topics() if not name.startswith("__")}
         finally:
             await admin.close()
+
+    async def members(self, group: str) -> list[str]:
+        """Return the ids of the members of one of Kafka's groups that have all got their share."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=f"{self.host}:{self.port}")
+        await admin.start()
+        try:
+            [response] = await admin.describe_consumer_groups([group])
+        finally:
+            await admin.close()
+        [(_, _, state, _, _, members, *_)] = response.groups
+        return [member[0] for member in members] if state == "Stable" else []

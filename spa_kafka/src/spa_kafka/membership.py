@@ -8,12 +8,12 @@ nobody here.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import math
 from typing import TYPE_CHECKING
 
 from spa_core.errors import SpaError
+from spa_kafka.companions import COMPANIONS
 from spa_kafka.groups import GroupConsumer
 from spa_kafka.listening import TopicsListening, milliseconds_now
 from spa_kafka.partitions import Past
@@ -47,17 +47,18 @@ class MemberListening(TopicsListening):
     def __init__(self, spec: SubscriptionSpec, group: str, means: Means) -> None:
         super().__init__(spec, means)
         self._group = group
-        # Members with other topics are another group to SPA, and would only make this one rebalance.
-        filters = "\n".join(sorted(set(spec.topics)))
-        self._id = f"{group}-{hashlib.sha256(filters.encode(errors='surrogatepass')).hexdigest()[:8]}"
+        self._place = ",".join(means.config.bootstrap_servers), group
+        self._has_joined = False
         self._waiting: GroupConsumer | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
     async def _open(self) -> None:
         config, cluster, _, _ = self._means
         self.subscription = KafkaSubscription(self._spec.prefetch, self._postpone)
+        COMPANIONS.join(*self._place, self._selection)
+        self._has_joined = True
         await self._declare()
-        consumer = self._consumer(self._id, self._reading, from_the_start=config.start_from == "earliest")
+        consumer = self._consumer(self._group, self._reading, from_the_start=config.start_from == "earliest")
         self.subscription.consumers.append(consumer)
         # Whoever is in the group already may take this long to give partitions back.
         await consumer.start(config.connect_timeout + config.rebalance_timeout)
@@ -75,6 +76,8 @@ class MemberListening(TopicsListening):
             task.cancel()
         if self._writing:
             await asyncio.wait(self._writing)
+        if self._has_joined:
+            COMPANIONS.leave(*self._place, self._selection)
 
     def _consumer(self, group_id: str, reading: Reading, *, from_the_start: bool) -> GroupConsumer:
         config, cluster, _, connect = self._means
@@ -85,7 +88,7 @@ class MemberListening(TopicsListening):
     def _look_for_waiting(self) -> None:
         if self._waiting is None and self._waiting_topics():
             reading = Reading(self._waiting_topics, self._waited, self._past)
-            self._waiting = self._consumer(f"{self._id}-retry", reading, from_the_start=True)
+            self._waiting = self._consumer(f"{self._group}-retry", reading, from_the_start=True)
             self.subscription.consumers.append(self._waiting)
             self._waiting.start_soon()
 
@@ -96,13 +99,13 @@ class MemberListening(TopicsListening):
 
     def _waited(self, record: Record) -> SpaMessage | None:
         original = restored(record)
-        if original is None or original.group != self._id:
+        if original is None or original.group != self._group:
             return None
         return self.message_of(self._topic_of(original.topic), original)
 
     def _past(self, record: Record) -> Past:
         original = restored(record)
-        if original is None or original.group != self._id:
+        if original is None or original.group != self._group:
             return Past()
         now = asyncio.get_running_loop().time()
         return Past(original.attempts, now + (original.due - milliseconds_now()) / 1000)
@@ -125,7 +128,7 @@ class MemberListening(TopicsListening):
                 original,
                 place,
                 origin=f"{record.topic}/{record.partition}/{record.offset}",
-                group=self._id,
+                group=self._group,
                 attempts=attempt,
                 due=now + 1 + math.ceil(delay * 1000),  # the clock that is read has whole milliseconds
                 now=now,

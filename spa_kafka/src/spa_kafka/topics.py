@@ -93,6 +93,7 @@ class TopicSelection:
         filters: Valid filters.
 
     Attributes:
+        filters: As above, each once.
         names: Kafka's names for the filters without wildcards, each once.
         wildcards: The other filters.
 
@@ -106,9 +107,10 @@ class TopicSelection:
     """
 
     def __init__(self, filters: Iterable[str]) -> None:
+        self.filters = tuple(dict.fromkeys(filters))
         self._topics: dict[str, str] = {}
         wildcards: list[str] = []
-        for each in filters:
+        for each in self.filters:
             if "+" in each or "#" in each:
                 wildcards.append(_checked_wildcard(each))
             else:
