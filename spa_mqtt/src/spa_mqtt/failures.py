@@ -90,8 +90,8 @@ UNEXPLAINED: Final = Loss("the connection was lost")
 """The other side, or the network, has closed it."""
 
 SILENCE: Final = (
-    "Is it an MQTT broker? Check whether it speaks TLS or not, asks for a certificate, or has all the connections that "
-    "it allows"
+    "Is it an MQTT broker? Check whether it speaks TLS or not, speaks only MQTT 3.1.1 (protocol=3.1.1), asks for a "
+    "certificate, or has all the connections that it allows"
 )
 """What makes brokers hang up without a word."""
 
@@ -132,9 +132,8 @@ def unreachable(where: str, error: OSError) -> ConnectError:
     # asyncio words a refused connection in its own way, and a name that is unknown has a number of another kind.
     is_numbered = error.errno is not None and not isinstance(error, socket.gaierror)
     why = os.strerror(error.errno or 0) if is_numbered else error.strerror or str(error) or type(error).__name__
-    return ConnectError(
-        f"no connection to {where}: {why}", hint="Check the host and the port, and that the broker runs"
-    )
+    place = "the socket's path" if where.startswith("/") else "the host and the port"
+    return ConnectError(f"no connection to {where}: {why}", hint=f"Check {place}, and that the broker runs")
 
 
 def encryption_failed(where: str, error: ssl.SSLError | ssl.CertificateError) -> ConnectError:
