@@ -106,6 +106,15 @@ def test_everyday_rebalances_alarm_nobody(caplog: pytest.LogCaptureFixture, leve
 
 
 @pytest.mark.usefixtures("quiet_until_now")
+def test_who_was_answered_may_go(caplog: pytest.LogCaptureFixture) -> None:
+    """That the topic for one socket's replies is gone is no error; that another topic is gone stays one."""
+    for topic in ("spa.reply.6f1c", "orders"):
+        logging.getLogger("aiokafka.cluster").error("Topic %s not found in cluster metadata", topic)
+
+    assert [record.getMessage() for record in caplog.records] == ["Topic orders not found in cluster metadata"]
+
+
+@pytest.mark.usefixtures("quiet_until_now")
 @pytest.mark.parametrize(
     "name", ["aiokafka", "aiokafka.cluster", "aiokafka.consumer.fetcher", "aiokafka.producer.sender"]
 )

@@ -19,6 +19,9 @@ _CALM: Final = {
 }
 """Beginnings of warnings about what happens every day: a member joins, a topic was just made."""
 
+_REPLIES_GONE: Final = "Topic spa.reply."
+"""The beginning of an error about who was answered and has gone, and the topic of its replies with it."""
+
 _TALKATIVE: Final = (
     "aiokafka",
     "aiokafka.cluster",
@@ -39,6 +42,7 @@ def mind_logs() -> None:
     logging.getLogger("aiokafka.conn").addFilter(_without_passwords)
     for name in _CALM:
         logging.getLogger(name).addFilter(_calmed)
+    logging.getLogger("aiokafka.cluster").addFilter(_without_replies)
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(Seldom(_PAUSE))
 
@@ -76,6 +80,10 @@ def _calmed(record: logging.LogRecord) -> bool:
     if record.levelno == logging.WARNING and " ".join(str(record.msg).split()).startswith(_CALM.get(record.name, ())):
         return _lowered(record, logging.INFO)
     return True
+
+
+def _without_replies(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_REPLIES_GONE) or _lowered(record, logging.DEBUG)
 
 
 def _lowered(record: logging.LogRecord, level: int) -> bool:
