@@ -28,7 +28,12 @@ class Hooks:
     url: ClassVar[str | None] = None
 
     async def restart_broker(self) -> None:
-        """Stop the broker and start it again; return when it accepts connections."""
+        """
+        Stop the broker and start it again; return when it accepts connections.
+
+        For brokers that keep over a restart what they store. One that only keeps it while it runs declares
+        ``persistent`` too, because messages outlive the last socket, and is not restarted here.
+        """
         raise NotImplementedError
 
     def cut_network(self) -> AbstractAsyncContextManager[None]:
