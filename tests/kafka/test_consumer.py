@@ -364,3 +364,22 @@ async def test_commits_that_fail_are_told_of_once(
                 await until(lambda: done[0] > 0)
 
     assert told == [1, 2]
+
+
+async def test_handlers_that_outlast_a_rebalance_are_told_of_with_the_way_out(
+    kafka_address: str, topic_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever joins does not wait for ever; what is in hand elsewhere comes twice, and a warning says what to set."""
+    async with (
+        opened(kafka_address, drain_timeout=0.05) as slow,
+        opened(kafka_address) as other,
+        subscribed(slow, topic_name, group="g") as subscription,
+    ):
+        await publish(slow, topic_name, b"1", b"2")
+        in_hand = await receive(subscription, 2)
+        async with subscribed(other, topic_name, group="g"):
+            settled = [await each.settle(ACK) for each in in_hand]
+
+    assert settled == [False, False]
+    assert "2 messages were not settled within 0.05 s" in caplog.text
+    assert "Lower prefetch=" in caplog.text

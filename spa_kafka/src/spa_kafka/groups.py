@@ -134,8 +134,9 @@ class GroupConsumer(Consumer):
                 async with asyncio.timeout(self._config.drain_timeout):
                     await drained.wait()
             except TimeoutError:
-                text = "%d messages were not settled within %g s and will be delivered to another member too"
-                logger.warning(text, assignment.unsettled, self._config.drain_timeout)
+                text = "%d messages were not settled within %g s and will be delivered to another member too. %s"
+                hint = "Lower prefetch= where handlers are slow, or raise drain_timeout="
+                logger.warning(text, assignment.unsettled, self._config.drain_timeout, hint)
             finally:
                 self._drained = None
         await self._last_words(link, assignment)
