@@ -321,20 +321,6 @@ async def test_a_retry_that_cannot_be_written_is_held(kafka_address: str, topic_
     assert sorted(others) == [(b"new", 1), (b"old", 2)]
 
 
-async def test_one_group_name_on_other_topics_is_another_group(kafka_address: str, topic_name: str) -> None:
-    """Members with the same filters share one group at the broker, whatever their order; with others they do not."""
-    ids: list[str] = []
-    async with opened(kafka_address) as socket:
-        for topics in ((f"{topic_name}-a", f"{topic_name}-b"), (f"{topic_name}-b", f"{topic_name}-a"), (topic_name,)):
-            async with subscribed(socket, *topics, group="g") as subscription:
-                links = [each for each in gc.get_objects() if isinstance(each, ConsumerLink)]
-                ids.append(next(link._consumer._group_id for link in links if link._consumer._closed is False))
-                assert subscription.consumers
-
-    assert ids[0] == ids[1] != ids[2]
-    assert all(each.startswith("g-") for each in ids)
-
-
 async def test_commits_that_fail_are_told_of_once(
     kafka_address: str, topic_name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
