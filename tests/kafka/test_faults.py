@@ -15,8 +15,10 @@ from anyio.lowlevel import checkpoint
 
 from spa_core import DistributedApplication, FailurePolicy, SpaMessage
 from spa_core.errors import AuthenticationError, ConnectError, PublishError
+from spa_core.testing.proxy import FaultProxy
 from spa_core.transport import ACK, SubscriptionSpec
 from spa_kafka import KafkaConfig, KafkaSocketProvider
+from spa_kafka.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -216,6 +218,26 @@ async def test_a_broker_that_is_killed_loses_nothing(mortal_broker: KafkaBroker,
 
     assert accepted <= handled
     assert len(accepted) > 300
+
+
+async def test_who_gets_an_answer_ends_the_wait_of_others(
+    kafka_broker: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However rare attempts to connect have become: a publish that is accepted proves that the cluster is back."""
+    monkeypatch.setattr(Backoff, "pause", lambda _: 3600.0)
+    states: list[str] = []
+    host, _, port = kafka_broker.proxied.rpartition(":")
+    async with FaultProxy(host, int(port), listen=kafka_broker.proxy_port) as proxy:
+        provider = make_provider(f"{proxy.host}:{proxy.port}")
+        async with provider.open(lambda event: states.append(event.state)) as socket:
+            await socket.publish(SpaMessage(topic=topic_name, payload=b"0"))
+            await proxy.cut()
+            with anyio.fail_after(PATIENCE):
+                await until(lambda: "disconnected" in states)
+                await socket.publish(SpaMessage(topic=topic_name, payload=b"1"))
+                await until(lambda: states[-1] == "connected")
+
+    assert states == ["connected", "disconnected", "connected", "closed"]
 
 
 async def test_poison_is_put_aside(kafka_address: str, topic_name: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from spa_core.errors import ConnectError, DisconnectedError, TransportError
@@ -36,6 +37,10 @@ _MADE: Final = 0.02
 """Seconds between looks for a topic that was just made: brokers know it before they show it."""
 
 
+_BREATH: Final = 1.0
+"""Seconds that an attempt to connect again waits at least, where it may wait longer, whoever gets an answer."""
+
+
 class Cluster:
     """
     A connection that looks after itself, and the topics seen over it.
@@ -57,6 +62,7 @@ class Cluster:
         self._tell = on_connection
         self._link = AdminLink(arguments, self._broken)
         self._lost = asyncio.Event()
+        self._seen = asyncio.Event()
         self._reason = ""
         self._open = False
         self._watching: asyncio.Task[None] | None = None
@@ -261,12 +267,24 @@ class Cluster:
         except (TransportError, TimeoutError) as error:
             self._broken(str(error) or "no broker answers")
 
+    def proved(self) -> None:
+        """Hear that a broker has answered somebody else, so that there is no reason to wait any longer."""
+        if self._lost.is_set():
+            self._seen.set()
+
+    async def _wait_for_a_sign(self, seconds: float) -> None:
+        self._seen.clear()
+        await asyncio.sleep(min(seconds, _BREATH))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds - _BREATH):
+                await self._seen.wait()
+
     async def _restore(self) -> None:
         self._tell(ConnectionEvent(state="disconnected", reason=self._reason))
         logger.warning("lost the cluster: %s; connecting again", self._reason)
         backoff = Backoff(self._config.reconnect_min, self._config.reconnect_max)
         while True:
-            await asyncio.sleep(backoff.pause())
+            await self._wait_for_a_sign(backoff.pause())
             try:
                 async with asyncio.timeout(self._config.connect_timeout):
                     await self._link.restart()

@@ -224,6 +224,7 @@ class Consumer(ABC):
         batches = await link.poll(_GLANCE if self._full else _POLL, most, places)
         if not batches:
             return False
+        self._cluster.proved()
         # Before anybody else runs: what is held, and where the driver goes on, must be of the same assignment.
         self._hold(batches)
         await asyncio.sleep(0)  # where there is always more the poll never waits, and others must run

@@ -257,6 +257,7 @@ class Producer:
             why = str(error) or f"no answer within {self._config.publish_timeout:g} s"
             self._fail(taken, partial(outcome_unknown, topic, why))
         else:
+            self._cluster.proved()
             for entry in taken:
                 if not entry.done.done():
                     entry.done.set_result(None)
