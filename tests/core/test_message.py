@@ -219,7 +219,7 @@ def test_a_message_is_stamped_when_it_is_made() -> None:
     """The timestamp is that of each message in whole milliseconds, not that of the import or the class."""
     before = time.time_ns() // 1_000_000
     first = SpaMessage(topic="a").timestamp
-    while time.time_ns() // 1_000_000 <= before:
+    while time.time_ns() // 1_000_000 <= round((first or 0) * 1000):
         pass
     second = SpaMessage(topic="a").timestamp
     after = time.time_ns() // 1_000_000

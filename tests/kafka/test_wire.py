@@ -204,6 +204,7 @@ def test_nothing_foreign_is_an_error(
     assert message.payload == (value or b"")
     assert message.timestamp is None or math.isfinite(message.timestamp)
     assume(TOMBSTONE not in message.headers)
+    assume(timestamp is None or timestamp < 10**17)  # three million years
     assert arrived(to_record(message, NOW), "t") == message
 
 
