@@ -33,6 +33,8 @@ nox.options.sessions = [
 ]
 
 DISTRIBUTIONS = ("spa_core", "spa_inmemory", "spa_mqtt", "spa_kafka")
+# Percent of branches, each distribution by itself. Which ways out of a fault a run takes over real brokers varies.
+LEAST_COVERED = {"spa_core": 95, "spa_inmemory": 95, "spa_mqtt": 90, "spa_kafka": 90}
 LONG = ("test_conformance.py", "test_faults.py")  # of a transport to a broker: minutes, so they are run once
 DIST = Path("dist")
 SCAFFOLDS = {"transport": "acme-bus", "codec": "vnd.acme.flow", "app": "rooms"}  # what spa new makes, and its name
@@ -129,8 +131,8 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.warn("coverage is not judged: a part of the tests covers a part of the code")
         return
-    for distribution in DISTRIBUTIONS:  # each by itself, so that one cannot make up for another
-        session.run("coverage", "report", f"--include={distribution}/src/*")
+    for distribution, least in LEAST_COVERED.items():
+        session.run("coverage", "report", f"--include={distribution}/src/*", f"--fail-under={least}")
 
 
 @nox.session
