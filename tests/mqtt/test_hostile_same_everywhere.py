@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from brokers.mosquitto import Mosquitto
 
+pytest.importorskip("spa_inmemory", reason="it compares with memory://: install spa-inmemory")
+
 pytestmark = pytest.mark.anyio
 
 PATIENCE = 60
