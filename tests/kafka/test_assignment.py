@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from spa_kafka.assignment import Assignment
 from spa_kafka.attempts import read_attempts, write_attempts
-from spa_kafka.backoff import Backoff
 from spa_kafka.partitions import Partition
 from spa_kafka.stuck import StuckWatch
 
@@ -102,14 +101,3 @@ def test_a_stuck_record_is_told_once() -> None:
 
     assert told == [[], [], [(("topic", 0), 0, 10)], [], [], [], [(("topic", 0), 1, 10)], []]
     assert list(watch.look({}, 300)) == []
-
-
-def test_pauses_grow_and_begin_again() -> None:
-    """Pauses stay below a bound that doubles up to the most, and begin again after a success."""
-    backoff = Backoff(0.1, 5)
-    pauses = [backoff.pause() for _ in range(100)]
-    backoff.reset()
-
-    assert all(0 <= pause <= min(5, 0.1 * 2**number) for number, pause in enumerate(pauses))
-    assert max(pauses) > 1
-    assert backoff.pause() <= 0.1

@@ -16,9 +16,8 @@ from anyio.lowlevel import checkpoint
 from spa_core import DistributedApplication, FailurePolicy, SpaMessage
 from spa_core.errors import AuthenticationError, ConnectError, PublishError
 from spa_core.testing.proxy import FaultProxy
-from spa_core.transport import ACK, SubscriptionSpec
+from spa_core.transport import ACK, Backoff, SubscriptionSpec
 from spa_kafka import KafkaConfig, KafkaSocketProvider
-from spa_kafka.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable

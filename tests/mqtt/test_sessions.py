@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from spa_core.transport import SubscriptionSpec
 from spa_mqtt import MqttConfig, properties
-from spa_mqtt.backoff import STEADY, Backoff
 from spa_mqtt.packets import Incoming
 from spa_mqtt.sessions import Session, claim_publisher, claim_subscription, release
 
@@ -117,29 +112,3 @@ def test_memory_of_a_session_is_bounded() -> None:
         session.finished(incoming(mid, dup=False))
 
     assert (len(session._attempts), len(session._finished)) == (400, 400)
-
-
-@given(st.floats(0.01, 1.0), st.floats(1.0, 60.0))
-def test_pauses_stay_below_a_bound_that_doubles(least: float, most: float) -> None:
-    """Every pause is below a bound that begins at the least and doubles up to the most."""
-    backoff = Backoff(least, most)
-    bounds = [min(most, least * 2**attempt) for attempt in range(60)]
-
-    assert all(0 <= backoff.pause() <= bound for bound in bounds)
-
-
-def test_a_steady_connection_begins_anew() -> None:
-    """After a connection that lasted the first pause is short again; after one that did not it is not."""
-    backoff = Backoff(0.1, 1000.0)
-    for _ in range(40):
-        backoff.pause()
-    backoff.lasted(STEADY / 2)
-    assert max(backoff.pause() for _ in range(50)) > 0.1
-    backoff.lasted(STEADY)
-    assert backoff.pause() <= 0.1
-
-
-@pytest.mark.parametrize("most", [1.0, 30.0])
-def test_a_long_pause_is_long(most: float) -> None:
-    """A pause of the longest kind is at least half of the longest bound."""
-    assert all(most / 2 <= Backoff(0.1, most).long_pause() <= most for _ in range(50))

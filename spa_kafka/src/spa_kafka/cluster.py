@@ -13,8 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from spa_core.errors import ConnectError, DisconnectedError, TransportError
-from spa_core.transport import ConnectionEvent
-from spa_kafka.backoff import Backoff
+from spa_core.transport import Backoff, ConnectionEvent
 from spa_kafka.client import AdminLink, DeniedError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from spa_core.errors import AuthenticationError, ConnectError, DisconnectedError, TransportError
-from spa_kafka.backoff import Backoff
+from spa_core.transport import Backoff
 from spa_kafka.client import ConsumerLink, DeniedError, Record
 from spa_kafka.reading import NothingToFetchError
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from spa_core.errors import ConnectError, DisconnectedError, SpaError
-from spa_mqtt.backoff import STEADY, Backoff
+from spa_core.transport import Backoff
 from spa_mqtt.client import Connection
 from spa_mqtt.connecting import Settings
 from spa_mqtt.failures import TAKEN_OVER, UNEXPLAINED, UNSUPPORTED_VERSION, rival, taken_over
@@ -199,7 +199,7 @@ class Link:
             return
         self._loss = loss
         was_up, self.connection = self.connection is not None, None
-        is_short = time.monotonic() - self._connected_at < STEADY
+        is_short = time.monotonic() - self._connected_at < Backoff.STEADY
         self._short_lives = self._short_lives + 1 if is_short else 0
         self._up.clear()
         self._duty.lost()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from spa_core.config import validate_config
+from spa_core.transport.backoff import longest_pause
 
 __all__ = ["FailurePolicy"]
 
@@ -53,8 +54,7 @@ class FailurePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def longest_pause(self, *, after: int) -> float:
         """Return the upper bound of the pause after the given number of failed attempts, in seconds."""
-        # The exponent is capped, because 2.0 ** 1024 does not exist and a policy may be retried for days.
-        return min(self.max_backoff, self.backoff * 2.0 ** min(after - 1, 64))
+        return longest_pause(self.backoff, self.max_backoff, failures=after)
 
     def pause(self, *, after: int) -> float:
         """Return a random pause, uniform between 0 and :meth:`longest_pause` ("full jitter"), in seconds."""

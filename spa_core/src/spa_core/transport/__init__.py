@@ -6,6 +6,7 @@ A transport gives a :class:`SocketProvider` (in :mod:`spa_core`), whose ``open()
 
 from __future__ import annotations
 
+from spa_core.transport.backoff import Backoff
 from spa_core.transport.capabilities import Capabilities, check_subscription, message_check
 from spa_core.transport.context import current_delivery
 from spa_core.transport.contract import (
@@ -25,6 +26,7 @@ from spa_core.transport.watermark import OffsetWatermark
 __all__ = [
     "ACK",
     "Ack",
+    "Backoff",
     "BatchPublisher",
     "BoundedInbox",
     "Capabilities",
