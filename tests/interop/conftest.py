@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import os
 import secrets
 from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from brokers.kafka import KafkaBroker, NoKafkaError
+from brokers.missing import do_without
 from brokers.mosquitto import Mosquitto, NoMosquittoError
 from old_nodes import Bus, NoSpaDatError, OldNode, python_with
 
@@ -43,7 +43,7 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     try:
         broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
     except NoMosquittoError as reason:
-        _do_without(reason)
+        do_without(reason)
     with broker:
         yield broker
 
@@ -54,7 +54,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     try:
         broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
     except NoKafkaError as reason:
-        _do_without(reason)
+        do_without(reason)
     with broker:
         yield broker
 
@@ -130,7 +130,7 @@ def python_of() -> Callable[[str], Path]:
 
     def find(version: str) -> Path:
         found = look(version)
-        return found if isinstance(found, Path) else _do_without(found)
+        return found if isinstance(found, Path) else do_without(found)
 
     return find
 
@@ -175,9 +175,3 @@ def running() -> Callable[[DistributedApplication, Callable[[], Awaitable[None]]
             await app.start_async()
 
     return run
-
-
-def _do_without(reason: Exception) -> NoReturn:
-    if "CI" in os.environ:
-        pytest.fail(str(reason))  # there the real thing is the point
-    pytest.skip(str(reason))
