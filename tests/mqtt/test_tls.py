@@ -11,23 +11,25 @@ from spa_core.errors import ParameterError
 from spa_mqtt.config import MqttConfig
 from spa_mqtt.tls import tls_context
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.mark.parametrize("fields", [{"scheme": "mqtt"}, {"scheme": "ws"}, {"scheme": "mqtt+unix", "unix_path": "/s"}])
-def test_no_tls(fields: dict[str, Any]) -> None:
+async def test_no_tls(fields: dict[str, Any]) -> None:
     """Without TLS there is nothing to encrypt with."""
-    assert tls_context(MqttConfig(**fields)) is None
+    assert await tls_context(MqttConfig(**fields)) is None
 
 
 @pytest.mark.parametrize("scheme", ["mqtts", "wss"])
-def test_brokers_are_verified(scheme: str) -> None:
+async def test_brokers_are_verified(scheme: str) -> None:
     """With TLS the broker must prove who it is."""
-    made = tls_context(MqttConfig(scheme=scheme))
+    made = await tls_context(MqttConfig(scheme=scheme))
 
     assert made is not None
     assert (made.verify_mode, made.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
-def test_files_are_read() -> None:
+async def test_files_are_read() -> None:
     """A file that the configuration names and that is not there is refused."""
     with pytest.raises(ParameterError, match=r"'nowhere.pem' cannot be read"):
-        tls_context(MqttConfig(scheme="mqtts", tls_ca="nowhere.pem"))
+        await tls_context(MqttConfig(scheme="mqtts", tls_ca="nowhere.pem"))

@@ -73,7 +73,7 @@ class OpenSocket:
             ParameterError: A file that the configuration names cannot be read.
         """
         try:
-            self.tls = tls_context(self._config)
+            self.tls = await tls_context(self._config)
             self.link = Link(
                 self._config,
                 self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from spa_core import tls
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["tls_context"]
 
 
-def tls_context(config: MqttConfig) -> ssl.SSLContext | None:
+async def tls_context(config: MqttConfig) -> ssl.SSLContext | None:
     """
     Return what a connection is encrypted with, or ``None`` where it is not; reads the files that *config* names.
 
     Raises:
         ParameterError: A file is not there, cannot be read, or holds something else; its cause is chained.
     """
-    return tls.tls_context(config) if config.scheme in TLS_SCHEMES else None
+    # In a thread: to load a system's authorities takes as long as handling thousands of messages.
+    return await asyncio.to_thread(tls.tls_context, config) if config.scheme in TLS_SCHEMES else None
